@@ -1,0 +1,96 @@
+"""Records to bytes and back: Avro in Confluent framing (magic byte 0, schema id, body).
+
+Without a schema registry a schema's id is 2^30 plus the low 30 bits of its CRC-64-AVRO fingerprint,
+so that every worker knows every committed schema without asking. With a registry, `learn` adds its ids.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from schemas.catalogue import EVENTS
+from schemas.errors import RecordError
+from schemas.event_type import EventType, _without_logical_types
+
+MAGIC = b"\x00"
+_HEAD = struct.Struct(">bI")
+HEAD_SIZE = _HEAD.size
+
+
+def own_id(schema: Mapping[str, Any]) -> int:
+    """The id of `schema` without a registry (contracts, "Records")."""
+    crc = fingerprint(to_parsing_canonical_form(dict(schema)), "CRC-64-AVRO")
+    return (1 << 30) + (int.from_bytes(bytes.fromhex(crc), "little") & ((1 << 30) - 1))
+
+
+def committed(topic: str) -> list[dict[str, Any]]:
+    """Every version of a topic's schema that was ever committed, oldest first."""
+    folder = files("schemas") / "avro" / topic
+    if not folder.is_dir():
+        return []
+    versions = sorted((p for p in folder.iterdir() if p.name.endswith(".avsc")), key=lambda p: int(p.name[:-5]))
+    return [json.loads(p.read_text("utf-8")) for p in versions]
+
+
+class Codec:
+    """Encodes and decodes the records of one topic. Decoded records have times as int milliseconds."""
+
+    def __init__(self, event: EventType) -> None:
+        self.event = event
+        self._schema = parse_schema(event.wire)
+        self.id = own_id(event.avro)
+        self._head = _HEAD.pack(0, self.id)
+        self._writers: dict[int, Any] = {self.id: None}  # None: our own schema, nothing to resolve
+        for old in committed(event.topic):
+            self.learn(own_id(old), old)
+
+    def learn(self, schema_id: int, schema: Mapping[str, Any]) -> None:
+        """Take `schema_id` (a registry's, or an older version's) as one that producers may write."""
+        same = own_id(schema) == self.id
+        self._writers[schema_id] = None if same else parse_schema(_without_logical_types(dict(schema)))
+
+    def write_as(self, schema_id: int) -> None:
+        """Frame what is encoded from now on with the registry's id of our schema."""
+        self._head = _HEAD.pack(0, schema_id)
+        self._writers[schema_id] = None
+
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        """The framed bytes of `record`. Raises `RecordError(bad_type)` when it does not fit the schema."""
+        out = io.BytesIO()
+        out.write(self._head)
+        try:
+            schemaless_writer(out, self._schema, record)
+        except (ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
+            raise RecordError("bad_type", f"does not fit {self.event.topic}: {type(error).__name__}") from None
+        return out.getvalue()
+
+    def decode(self, value: bytes | None) -> dict[str, Any]:
+        """The record in framed `value`. Raises `RecordError` (`not_avro`, `unknown_schema`)."""
+        if not value or value[0] != 0 or len(value) < HEAD_SIZE:
+            raise RecordError("not_avro", "no Confluent framing (magic byte 0 and four bytes of schema id)")
+        (schema_id,) = struct.unpack_from(">I", value, 1)
+        if schema_id not in self._writers:
+            raise RecordError("unknown_schema", f"schema id {schema_id} is not known for {self.event.topic}")
+        writer = self._writers[schema_id]
+        body = io.BytesIO(value)
+        body.seek(HEAD_SIZE)
+        try:
+            record: Any = schemaless_reader(body, *((self._schema, None) if writer is None else (writer, self._schema)))
+        except Exception as error:  # fastavro raises whatever broken bytes lead it into
+            raise RecordError("not_avro", f"the bytes do not fit the schema ({type(error).__name__})") from None
+        if body.tell() != len(value):
+            raise RecordError("not_avro", f"{len(value) - body.tell()} bytes are left over behind the record")
+        return dict(record) if type(record) is not dict else record
+
+
+def codecs() -> dict[str, Codec]:
+    """A codec a topic."""
+    return {topic: Codec(event) for topic, event in EVENTS.items()}

@@ -1,0 +1,147 @@
+"""The types of the fields of our records, as annotations that also carry their Avro form and their rule.
+
+A record is a plain dict at run time (a `TypedDict` for the type checker), because a decoded Avro
+record is one already and the hot path copies nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from schemas.errors import RecordError
+
+EARLIEST = 631_152_000_000
+"""1990-01-01T00:00Z in milliseconds: what is older is a broken clock, not an event."""
+FAR_FUTURE = 3_600_000
+"""How far ahead of the wall clock, in milliseconds, an event may lie."""
+
+_MSISDN = re.compile(r"[1-9][0-9]{10,14}", re.ASCII).fullmatch
+_CHINESE_NATIONAL = re.compile(r"1[3-9][0-9]{9}", re.ASCII).fullmatch
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What Avro cannot say about a field: `check(value)` raises `RecordError` without naming the field."""
+
+    check: Callable[[Any], None]
+    avro: Any = None
+    """The Avro type when the annotation's Python type does not say it all."""
+    words: tuple[str, ...] = ()
+    """The known words of an *open* set; the set may grow without a new schema."""
+
+
+def is_msisdn(value: object) -> bool:
+    """Whether `value` is digits with country code, 11 to 15 (`8613800138000`)."""
+    return isinstance(value, str) and _MSISDN(value) is not None and _CHINESE_NATIONAL(value) is None
+
+
+def _check_msisdn(value: str) -> None:
+    if _MSISDN(value) is None:
+        raise RecordError("bad_msisdn", "an MSISDN is 11 to 15 digits with country code, such as 8613800138000")
+    if len(value) == 11 and _CHINESE_NATIONAL(value):
+        raise RecordError("bad_msisdn", "a national number; topics carry the country code (publish and import add it)")
+
+
+def check_time(value: int) -> None:
+    """Refuse what lies before 1990; the far future depends on a clock and is intake's to judge."""
+    if value < EARLIEST:
+        raise RecordError("bad_time", "before 1990")
+
+
+def mask(msisdn: str) -> str:
+    """`8613800138000` as `86138****8000`: for people who may not see the number, and for every log line."""
+    return f"{msisdn[:5]}****{msisdn[-4:]}" if len(msisdn) >= 11 else "****"
+
+
+def international(number: str, country_code: str) -> str:
+    """A number as people write it, with the country code: what `publish` and `import` do for upstream.
+
+    `13800138000`, `+86 138-0013-8000` and `008613800138000` all become `8613800138000`; what is no
+    number comes back unchanged, for the validation to refuse.
+    """
+    digits = re.sub(r"[\s\-()]", "", number)
+    if digits.startswith("+"):
+        return digits[1:]
+    if digits.startswith("00"):
+        return digits[2:]
+    national = _CHINESE_NATIONAL(digits) if country_code == "86" else (len(digits) == 10 and digits.isdigit())
+    return country_code + digits if national else digits
+
+
+def millis(value: object) -> int:
+    """Epoch milliseconds from milliseconds or ISO 8601 with offset. Raises `RecordError(bad_time)`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise RecordError("bad_time", "a time is epoch milliseconds or ISO 8601 with offset")
+    if isinstance(value, (int, float)):
+        if isinstance(value, float) and not value.is_integer():
+            raise RecordError("bad_time", "epoch milliseconds are whole")
+        return int(value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise RecordError("bad_time", f"{value!r} is not ISO 8601") from None
+    if moment.tzinfo is None:
+        raise RecordError("bad_time", f"{value!r} has no offset; write for example +08:00 or Z")
+    return round((moment - _EPOCH).total_seconds() * 1000)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso(at: int) -> str:
+    """Epoch milliseconds as ISO 8601 UTC with milliseconds: `2026-11-22T04:00:00.000Z`."""
+    whole, ms = divmod(at, 1000)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+def open_set(*words: str) -> Rule:
+    """A string validated against a list that may grow without a new schema version."""
+    known = frozenset(words)
+
+    def check(value: str) -> None:
+        if value not in known:
+            raise RecordError("bad_value", f"{value[:40]!r} is not one of {', '.join(words)}")
+
+    return Rule(check, words=words)
+
+
+def bounded(low: float, high: float) -> Rule:
+    """A number within `low` and `high`, both included."""
+
+    def check(value: float) -> None:
+        if not low <= value <= high:
+            raise RecordError("bad_value", f"{value} is not between {low:g} and {high:g}")
+
+    return Rule(check)
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+def _check_filled(value: str) -> None:
+    if not value:
+        raise RecordError("bad_value", "is empty")
+
+
+TIME = {"type": "long", "logicalType": "timestamp-millis"}
+
+Millis = Annotated[int, Rule(check_time, avro=TIME)]
+"""A moment: epoch milliseconds, UTC."""
+Msisdn = Annotated[str, Rule(_check_msisdn)]
+Id = Annotated[str, Rule(_check_filled)]
+"""An identifier: any string but the empty one."""
+Double = Annotated[float, Rule(_nothing, avro="double")]
+Share = Annotated[float, bounded(0, 1)]
+Int = Annotated[int, Rule(_nothing, avro="int")]
+Value = None | str | int | float | bool
+"""The value of a state or fact. Its Avro branches (null, string, long, double, boolean) are fixed for ever."""
+MaybeValue = Annotated[Value, "default null"]
+"""A value that may be left out."""
+Text = dict[str, str]
+"""A text for people: language (`zh`, `en`) to wording."""
+Facts = dict[str, Value]
