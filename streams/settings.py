@@ -1,0 +1,192 @@
+"""The settings: environment variables `YUPAN_…` over a file `yupan.toml`.
+
+Every error names the setting, where it was found, its value and what would be right.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from schemas.errors import UsageError
+
+FILE = "yupan.toml"
+
+
+class Form(NamedTuple):
+    """What a setting's text must be, in words and as a parser that raises `ValueError` or `KeyError`."""
+
+    wanted: str
+    parse: Callable[[Any], Any]
+
+
+_UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def duration_ms(value: Any) -> int:
+    """Milliseconds of `500ms`, `10s`, `10min`, `24h`, `3d`; a bare number is seconds. Raises ValueError, KeyError."""
+    text = str(value).strip()
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    return round(float(number) * _UNITS[text[len(number) :].strip() or "s"])
+
+
+def _must(holds: bool, value: Any) -> Any:
+    if not holds:
+        raise ValueError
+    return value
+
+
+def _zone(value: Any) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, IsADirectoryError):
+        raise ValueError from None
+    return str(value)
+
+
+def _directories(value: Any) -> tuple[str, ...]:
+    found = tuple(value) if isinstance(value, list) else tuple(p for p in str(value).split(":") if p)
+    return tuple(_must(Path(p).is_dir(), p) for p in found)
+
+
+def _pairs(value: Any) -> dict[str, str]:
+    pairs = value.items() if isinstance(value, dict) else (p.split("=", 1) for p in str(value).split(",") if p)
+    return {key.strip(): str(word).strip() for key, word in pairs}
+
+
+def _address(value: Any) -> str:
+    host, _, port = str(value).rpartition(":")
+    return str(_must(bool(host) and 0 <= int(port) <= 65535, value))
+
+
+def _whole(low: int, high: int) -> Form:
+    return Form(f"a whole number from {low} to {high}", lambda v: _must(low <= int(str(v)) <= high, int(str(v))))
+
+
+def _one_of(*words: str) -> Form:
+    return Form(f"one of {', '.join(words)}", lambda v: _must(v in words, v))
+
+
+def _starts(*schemes: str) -> Form:
+    return Form(f"an address that starts with {' or '.join(schemes)}", lambda v: _must(str(v).startswith(schemes), v))
+
+
+_TEXT = Form("a text", str)
+_SPAN = Form("a time span such as 500ms, 10s, 10min, 24h or 3d", duration_ms)
+_ZONE = Form("a time zone of the IANA list, such as Asia/Shanghai", _zone)
+_LEDGER = Form("memory or rocksdb:///directory", lambda v: _must(v == "memory" or str(v).startswith("rocksdb:///"), v))
+_DIRECTORIES = Form("existing directories, separated by ':'", _directories)
+_PAIRS = Form("librdkafka settings KEY=VALUE, separated by ','", _pairs)
+_ADDRESS = Form("host:port", _address)
+_DEADLINES = Form(
+    "CHECK=SPAN pairs separated by ',', such as activation=5s",
+    lambda v: {check: duration_ms(span) for check, span in _pairs(v).items()},
+)
+
+
+def _setting(default: Any, form: Form, doc: str) -> Any:
+    metadata = {"form": form, "doc": doc}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, read and checked. `Settings.load()` is what commands use."""
+
+    kafka: str = _setting("127.0.0.1:9092", _TEXT, "Kafka's bootstrap servers, host:port, separated by ','")
+    kafka_config: dict[str, str] = _setting({}, _PAIRS, "further librdkafka settings for every client (TLS, SASL)")
+    clickhouse: str = _setting(
+        "clickhouse://default:@127.0.0.1:9000/yupan",
+        _starts("clickhouse://", "chdb:///", "chdb+http://"),
+        "ClickHouse: clickhouse://user:password@host:port/db, chdb:///directory, chdb+http://TOKEN@host:port",
+    )
+    schema_registry: str = _setting(
+        "", _starts("http://", "https://"), "address of a registry with Confluent's REST interface; empty: none"
+    )
+    delivery: str = _setting(
+        "exactly_once", _one_of("exactly_once", "at_least_once"), "at_least_once for brokers without sound transactions"
+    )
+    ledger: str = _setting("memory", _LEDGER, "where a worker keeps its state: memory, or rocksdb:///directory")
+    instance: str = _setting("", _TEXT, "a worker's stable name: makes it a static member, keeps its RocksDB")
+    partitions: int = _setting(12, _whole(1, 10_000), "partitions of every topic")
+    commit_ms: int = _setting(50, _whole(1, 60_000), "milliseconds between commits")
+    clock: str = _setting("wall", _one_of("wall", "events"), "events: the clock is the largest occurred_at (replay)")
+    act_within: int = _setting(600_000, _SPAN, "older events send no pop, message, repair or alert")
+    checks: tuple[str, ...] = _setting((), _DIRECTORIES, "directories of an operator's own checks, separated by ':'")
+    deadlines: dict[str, int] = _setting({}, _DEADLINES, "other deadlines for checks: activation=5s,…")
+    timezone: str = _setting("Asia/Shanghai", _ZONE, "days, months and --from/--to without offset are in it")
+    country_code: str = _setting("86", _TEXT, "what publish and import put before national numbers")
+    language: str = _setting("zh", _one_of("zh", "en"), "the language of texts for people")
+    metrics: str = _setting("127.0.0.1:0", _ADDRESS, "host:port of the Prometheus endpoint; port 0 takes a free one")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ, file: Path | None = None) -> Settings:
+        """Read `yupan.toml` (in the working directory, or YUPAN_CONFIG), then `YUPAN_…` over it.
+
+        Raises `UsageError` that names the setting and what would be right.
+        """
+        path = file or Path(environ.get("YUPAN_CONFIG", FILE))
+        found = {name: (value, str(path)) for name, value in _read(path, "YUPAN_CONFIG" in environ).items()}
+        for name, value in environ.items():
+            if name.startswith("YUPAN_") and name not in ("YUPAN_CONFIG", "YUPAN_CACHE"):
+                found[name.removeprefix("YUPAN_").lower()] = (value, "the environment")
+        return cls(**_parsed(found))
+
+    def with_(self, **changes: Any) -> Settings:
+        """A copy with some settings replaced."""
+        return replace(self, **changes)
+
+    def environ(self) -> dict[str, str]:
+        """The settings that differ from the defaults, as the environment of another command."""
+        changed = {
+            f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(_DEFAULT, f.name)
+        }
+        return {f"YUPAN_{name.upper()}": _written(name, value) for name, value in changed.items()}
+
+
+def _read(path: Path, named: bool) -> dict[str, Any]:
+    if not path.is_file():
+        if named:
+            raise UsageError(f"YUPAN_CONFIG: no file {path}")
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _parsed(found: Mapping[str, tuple[Any, str]]) -> dict[str, Any]:
+    known = {f.name: f.metadata for f in fields(Settings)}
+    values = {}
+    for name, (value, where) in found.items():
+        if name not in known:
+            names = ", ".join(f"YUPAN_{n.upper()}" for n in known)
+            raise UsageError(f"YUPAN_{name.upper()} (in {where}): no such setting; known are {names}")
+        if value == "" and name in ("schema_registry", "instance", "checks", "deadlines", "kafka_config"):
+            continue
+        form: Form = known[name]["form"]
+        try:
+            values[name] = form.parse(value)
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"YUPAN_{name.upper()} (in {where}): {value!r} is not {form.wanted}") from None
+    return values
+
+
+def _written(name: str, value: Any) -> str:
+    if name == "act_within":
+        return f"{value}ms"
+    if name == "deadlines":
+        return ",".join(f"{k}={v}ms" for k, v in value.items())
+    if isinstance(value, dict):
+        return ",".join(f"{k}={v}" for k, v in value.items())
+    return ":".join(value) if isinstance(value, tuple) else str(value)
+
+
+_DEFAULT = Settings()
