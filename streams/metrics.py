@@ -1,0 +1,67 @@
+"""The metrics of one worker: `schemas.metrics` as Prometheus collectors, and the endpoint that shows them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from schemas.errors import PartError
+from schemas.metrics import METRICS, Metric
+
+
+class Metrics:
+    """Collectors by name. `count`, `observe` and `set` take a metric's name and its labels."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._collectors: dict[str, Any] = {m.name: self._make(m) for m in METRICS}
+        self._children: dict[tuple[Any, ...], Any] = {}
+        self.set("yupan_build_info", 1, version=version("yupan"))
+
+    def _make(self, metric: Metric) -> Any:
+        if metric.kind == "histogram":
+            return Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets, registry=self.registry)
+        kind = Counter if metric.kind == "counter" else Gauge
+        return kind(metric.name, metric.help, metric.labels, registry=self.registry)
+
+    def _child(self, name: str, labels: dict[str, str]) -> Any:
+        # prometheus_client's own labels() checks and locks at every call; the hot path asks once
+        key = (name, *labels.values())
+        child = self._children.get(key)
+        if child is None:
+            collector = self._collectors[name]
+            child = self._children[key] = collector.labels(**labels) if labels else collector
+        return child
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add `amount` to a counter."""
+        self._child(name, labels).inc(amount)
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Take `value` into a histogram (seconds, or rows)."""
+        self._child(name, labels).observe(value)
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        self._child(name, labels).set(value)
+
+    def forget(self, name: str, **labels: str) -> None:
+        """Drop one labelled series, for a partition that has moved to another worker."""
+        self._children.pop((name, *labels.values()), None)
+        self._collectors[name].remove(*labels.values())
+
+    def serve(self, address: str) -> str:
+        """Serve `/metrics` on `host:port` and return the address with the port taken.
+
+        Raises `PartError` when the address cannot be bound.
+        """
+        host, _, port = address.rpartition(":")
+        try:
+            server, _ = start_http_server(int(port), addr=host, registry=self.registry)
+        except OSError as error:
+            raise PartError(
+                f"YUPAN_METRICS={address}: cannot be bound ({error.strerror}); choose another port"
+            ) from None
+        return f"{host}:{server.server_port}"
