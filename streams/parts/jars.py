@@ -65,7 +65,7 @@ def _fetch(target: Path) -> None:
     try:
         done = subprocess.run(
             [maven, "-q", "-B", "-f", str(POM), *goal],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_FETCH_S,
+            check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_FETCH_S,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise PartError(f"Maven did not fetch Apache Kafka in {_FETCH_S} s: is Maven Central reachable?") from error

@@ -60,6 +60,10 @@ class Part:
         """Return what the program's environment has beyond ours."""
         return {}
 
+    def stop_signal(self) -> signal.Signals:
+        """Return the signal that ends the part well."""
+        return signal.SIGTERM
+
     @property
     def directory(self) -> Path:
         """The part's own directory, made at first use."""
@@ -79,6 +83,11 @@ class Part:
     def pid(self) -> int | None:
         """The process id, None while it does not run."""
         return self._process.pid if self._process is not None and self.alive else None
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the directory goes when the part stops."""
+        return self._given is None
 
     @property
     def alive(self) -> bool:
@@ -118,8 +127,8 @@ class Part:
             time.sleep(_POLL_S)
 
     def stop(self) -> None:
-        """End the process group: SIGTERM, after 8 s SIGKILL; remove the temporary directory. Repeatable."""
-        self._end(signal.SIGTERM)
+        """End the process group, by SIGKILL after 8 s; remove the temporary directory. Repeatable."""
+        self._end(self.stop_signal())
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None
@@ -128,7 +137,7 @@ class Part:
         """End the process group at once, as a crash would; the directory stays for the next `start`."""
         self._end(signal.SIGKILL)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal (SIGSTOP, SIGCONT, ...) to the process group."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -137,11 +146,11 @@ class Part:
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        self.signal(number)
-        self.signal(signal.SIGCONT)  # a stopped process would not hear the SIGTERM
+        self.send(number)
+        self.send(signal.SIGCONT)  # a stopped process would not hear the SIGTERM
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_S)
-        self.signal(signal.SIGKILL)  # also what the program left behind in its group
+        self.send(signal.SIGKILL)  # also what the program left behind in its group
         self._process.wait()
         self._process = None
 
@@ -180,7 +189,7 @@ def _fork(command: list[str], log: int, extra: Mapping[str, str]) -> subprocess.
         stderr=subprocess.STDOUT,
         env={**os.environ, **extra},
         start_new_session=True,  # Ctrl-C goes to us alone, who stop the parts in order
-        preexec_fn=_die_with_parent(os.getpid()),
+        preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - two system calls, no lock
     )
 
 

@@ -25,8 +25,9 @@ class Probe:
         if self._client is None:
             if not _listens(self._port):  # a client would log its refused connections
                 return 0
-            config = {"bootstrap.servers": f"{HOST}:{self._port}", "log_level": 0, "reconnect.backoff.max.ms": 100}
-            self._client = AdminClient(config)
+            self._client = AdminClient(
+                {"bootstrap.servers": f"{HOST}:{self._port}", "log_level": 0, "reconnect.backoff.max.ms": 100}
+            )
         try:
             return len(self._client.list_topics(timeout=_ANSWER_S).brokers)
         except KafkaException:
