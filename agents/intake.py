@@ -1,0 +1,107 @@
+"""A raw record to an event: what every agent does first, and the only place that refuses input.
+
+Order of the tests: size, bytes, fields, key, partition, times. The first that fails gives the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from agents.event import Event
+from agents.ports import Message
+from schemas.codec import Codec
+from schemas.errors import RecordError
+from schemas.event_type import EventType
+from schemas.events.state import OCCURRENCES
+from schemas.fields import FAR_FUTURE
+from schemas.headers import REROUTED, TRACEPARENT, Headers, content_hash
+from schemas.partition import partition_of
+
+MAX_VALUE = 1_000_000
+"""Bytes; a larger value is refused unread."""
+TOO_LATE = 24 * 3_600_000
+"""Milliseconds before its broker timestamp from which an occurrence is refused: its id may be forgotten by then."""
+
+
+class Reroute(NamedTuple):
+    """The record came on a wrong partition for the first time: send it on, unchanged, to `partition`."""
+
+    partition: int
+    headers: Headers
+
+
+class Intake:
+    """Reads the records of every topic. `events_clock`: the time is that of the events, not of the wall."""
+
+    def __init__(self, codecs: Mapping[str, Codec], partitions: int, *, events_clock: bool = False) -> None:
+        self.codecs = codecs
+        self.partitions = partitions
+        self.events_clock = events_clock
+
+    def read(self, message: Message, now: int) -> Event | Reroute:
+        """The event in `message`. `now`: the batch's clock, ms. Raises `RecordError`."""
+        topic = message.topic()
+        codec = self.codecs[topic]
+        value = message.value()
+        if value is not None and len(value) > MAX_VALUE:
+            raise RecordError("too_large", f"{len(value)} bytes, at most {MAX_VALUE} are read")
+        record = codec.decode(value)
+        codec.event.validate(record)
+        headers: dict[str, Any] = dict(message.headers() or ())
+        key = message.key()
+        if key is not None:
+            check_key(codec.event, record, key)
+            right = partition_of(key, self.partitions)
+            if right != message.partition():
+                return self._elsewhere(message, headers, right)
+        elif codec.event.key(record) is not None:
+            raise RecordError("wrong_key", "no key, though the record names one")
+        at: int = record["occurred_at"]
+        arrived = message.timestamp()[1]
+        self._check_times(topic, record, at, arrived, now)
+        return Event(
+            topic,
+            record,
+            _text(headers.get("ce_id")) or content_hash(value or b""),
+            _text(headers.get("ce_source")) or codec.event.source_of(record),
+            at,
+            None if key is None else key.decode(),
+            message.partition(),
+            message.offset(),
+            arrived,
+            _text(headers.get(TRACEPARENT)) or None,
+        )
+
+    def _elsewhere(self, message: Message, headers: Mapping[str, Any], right: int) -> Reroute:
+        if REROUTED in headers:
+            raise RecordError("wrong_partition", f"on {message.partition()} again, its key belongs on {right}")
+        return Reroute(right, [*(message.headers() or ()), (REROUTED, str(message.partition()).encode())])
+
+    def _check_times(self, topic: str, record: Mapping[str, Any], at: int, arrived: int, now: int) -> None:
+        if not self.events_clock and at > now + FAR_FUTURE:
+            raise RecordError("bad_time", "more than 1 h ahead of the clock", "occurred_at")
+        # with the event clock (replay, simulated days) the broker's time says nothing about the events'
+        if at < (now if self.events_clock else arrived) - TOO_LATE and is_occurrence(topic, record):
+            raise RecordError("too_late", "an occurrence more than 24 h old when it arrived", "occurred_at")
+
+
+def is_occurrence(topic: str, record: Mapping[str, Any]) -> bool:
+    """Whether each such event counts, rather than the newest (contracts, "States, occurrences and the clock")."""
+    return topic == "yupan.usage.v1" or (topic == "yupan.state.v1" and record["attribute"] in OCCURRENCES)
+
+
+def check_key(event: EventType, record: Mapping[str, Any], key: bytes) -> None:
+    """Raise `RecordError(wrong_key)` unless `key` is one of the record's right keys."""
+    expected = event.key(record)
+    if expected is not None and expected.encode() == key:
+        return
+    more: Callable[[Mapping[str, Any]], frozenset[str]] | None = event.keys
+    if more is None or key not in {k.encode() for k in more(record)}:
+        raise RecordError("wrong_key", "the key differs from what the record names")
+
+
+def _text(value: bytes | str | None) -> str:
+    if not value:
+        return ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

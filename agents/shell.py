@@ -1,0 +1,117 @@
+"""What all agents share: the loop over a batch, the intake, and the way out for what they decide.
+
+An agent is a function `decide(batch, event)`. `Shell.run` feeds it the valid events of a batch, each in
+a scope of its own; `Shell.emit` sends its outputs with CloudEvents headers and an id that is computed
+from what caused them, so that whoever sees one twice knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from agents.event import Event
+from agents.intake import Intake, Reroute
+from agents.ports import Batch, Fired, Message
+from schemas.codec import Codec
+from schemas.headers import cloud_event
+from schemas.partition import partition_of
+
+Decide = Callable[[Batch, Event], None]
+OnFired = Callable[[Batch, Fired], None]
+
+WITHDRAWN = "yupan.withdrawn"
+"""Header of a tombstone: why what stood under its key has ended."""
+
+
+class Counts(Protocol):
+    """Where decisions are counted; the names are those of `schemas.metrics`."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
+
+
+class NoCounts:
+    """Counts nothing: for replays and tests."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Forget it."""
+
+
+class Shell:
+    """One for all agents of a worker. `act_within`: milliseconds after which an event no longer acts."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        codecs: Mapping[str, Codec],
+        counts: Counts | None = None,
+        act_within: int = 600_000,
+    ) -> None:
+        self.intake = intake
+        self.codecs = codecs
+        self.counts: Counts = counts or NoCounts()
+        self.act_within = act_within
+
+    def run(self, batch: Batch, decide: Decide, on_fired: OnFired | None = None) -> None:
+        """Decide a whole batch. Deadlines that became due come first: they were due before its records."""
+        with batch:
+            for fired in batch.fired:
+                if on_fired is not None:
+                    with batch.scope(fired):
+                        on_fired(batch, fired)
+            for message in batch.messages:
+                with batch.scope(message):
+                    self._one(batch, message, decide)
+
+    def _one(self, batch: Batch, message: Message, decide: Decide) -> None:
+        event = self.intake.read(message, batch.now())
+        if isinstance(event, Reroute):
+            self.counts.count("yupan_rerouted", topic=batch.topic)
+            batch.send(batch.topic, message.value(), message.key(), event.headers, event.partition)
+            return
+        batch.occurred(event.occurred_at)
+        decide(batch, event)
+
+    def acts(self, batch: Batch, at: int, what: str) -> bool:
+        """Whether something that occurred at `at` is young enough to send `what` (pop, message, repair, alert)."""
+        if batch.now() - at <= self.act_within:
+            return True
+        self.counts.count("yupan_too_old_to_act", what=what)
+        return False
+
+    def emit(
+        self,
+        batch: Batch,
+        topic: str,
+        record: Mapping[str, Any],
+        event_id: str,
+        *,
+        traceparent: str | None = None,
+        customer: str | None = None,
+        now: bool = False,
+    ) -> None:
+        """Send `record`; `event_id` is computed from what caused it.
+
+        `customer`: whose partition it goes to when the key is more than the MSISDN. `now`: before the
+        commit (screen pops only). Raises `RecordError` when the record does not fit its schema.
+        """
+        codec = self.codecs[topic]
+        value = codec.encode(record)
+        name = codec.event.key(record)
+        key = None if name is None else name.encode()
+        headers = cloud_event(topic, event_id, codec.event.source_of(record), record["occurred_at"], traceparent)
+        if now:
+            batch.send_now(topic, value, key, headers)
+        else:
+            batch.send(topic, value, key, headers, self._partition(customer))
+
+    def withdraw(
+        self, batch: Batch, topic: str, key: str, event_id: str, at: int, reason: str, *, customer: str | None = None
+    ) -> None:
+        """Send a tombstone for `key`; its headers say when (`at`, ms) and why."""
+        headers = cloud_event(topic, event_id, f"yupan/{self.codecs[topic].event.name}", at)
+        headers.append((WITHDRAWN, reason.encode()))
+        batch.send(topic, None, key.encode(), headers, self._partition(customer))
+
+    def _partition(self, customer: str | None) -> int | None:
+        return None if customer is None else partition_of(customer.encode(), self.intake.partitions)
