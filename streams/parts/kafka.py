@@ -6,17 +6,20 @@ import base64
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from schemas.errors import PartError
 from streams.parts.jars import java, kafka_jars
 from streams.parts.part import Part
 from streams.parts.ports import HOST, free_port
-from streams.parts.wire import Probe
+from streams.parts.wire import live_brokers
 
 _FORMAT_S = 60
+_WHOLE_S = 30
 _JVM = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Djava.awt.headless=true", "-Dlog4j2.level=WARN")
 
 
@@ -35,7 +38,6 @@ class KafkaNode(Part):
         self.cluster_id = ""
         self.properties: dict[str, str] = {}
         self._heap = heap
-        self._probe = Probe(self.port)
 
     def stop_signal(self) -> signal.Signals:
         """Return SIGTERM where data is kept; what is thrown away is spared Kafka's farewell of 5 s."""
@@ -59,12 +61,12 @@ class KafkaNode(Part):
 
     def ready(self) -> bool:
         """Whether this broker answers metadata requests, which it does once it is unfenced."""
-        return self._probe.brokers() > 0
+        return live_brokers(self.port) > 0
 
     @property
     def sees(self) -> int:
         """How many live brokers this one names."""
-        return self._probe.brokers()
+        return live_brokers(self.port)
 
     @property
     def _config(self) -> Path:
@@ -128,6 +130,7 @@ class Kafka:
                 node.launch()
             for node in self.nodes:
                 node.wait_ready()
+            self._wait_whole()
         except BaseException:
             self.stop()
             raise
@@ -139,6 +142,13 @@ class Kafka:
             node.send(node.stop_signal())  # to all at once: the last one alone would wait for a quorum
         for node in self.nodes:
             node.stop()
+
+    def _wait_whole(self) -> None:
+        deadline = time.monotonic() + _WHOLE_S
+        while any(node.sees < len(self.nodes) for node in self.nodes):
+            if time.monotonic() > deadline:
+                raise PartError(f"the Kafka nodes did not find each other in {_WHOLE_S} s; {KafkaNode.remedy}")
+            time.sleep(0.05)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.errors import PartError
 from streams.parts.part import Part
 from streams.parts.ports import HOST, free_port
-from streams.parts.wire import Probe
+from streams.parts.wire import live_brokers
 
 
 class Tansu(Part):
@@ -24,7 +24,6 @@ class Tansu(Part):
     def __init__(self, directory: Path | None = None) -> None:
         super().__init__(directory)
         self.port = free_port()
-        self._probe = Probe(self.port)
 
     @property
     def bootstrap(self) -> str:
@@ -41,7 +40,7 @@ class Tansu(Part):
         return signal.SIGKILL
 
     def ready(self) -> bool:
-        return self._probe.brokers() > 0
+        return live_brokers(self.port) > 0
 
 
 def _binary() -> str:
