@@ -65,3 +65,56 @@ class Metrics:
                 f"YUPAN_METRICS={address}: cannot be bound ({error.strerror}); choose another port"
             ) from None
         return f"{host}:{server.server_port}"
+
+
+class EngineHooks:
+    """The engine's hooks (`streams.engine.metrics`), bound to the metrics of one role."""
+
+    def __init__(self, metrics: Metrics, role: str) -> None:
+        self._metrics = metrics
+        self._role = role
+        self.broker_up(True)
+
+    def decided(self, topic: str, events: int, since: dict[str, float]) -> None:
+        """Count a batch's events; `since` gives seconds by `received`, `broker`, `occurred`."""
+        self._metrics.count("yupan_events", events, role=self._role, topic=topic)
+        for moment, seconds in since.items():
+            self._metrics.observe("yupan_decision_latency_seconds", seconds, role=self._role, topic=topic, since=moment)
+
+    def committed(self, events: int, seconds: float) -> None:
+        self._metrics.count("yupan_transactions", role=self._role, outcome="committed")
+        self._metrics.observe("yupan_commit_seconds", seconds, role=self._role)
+
+    def aborted(self) -> None:
+        self._metrics.count("yupan_transactions", role=self._role, outcome="aborted")
+
+    def pending(self, batches: int) -> None:
+        self._metrics.set("yupan_pending_batches", batches, role=self._role)
+
+    def armed(self, deadlines: int) -> None:
+        self._metrics.set("yupan_armed_deadlines", deadlines, role=self._role)
+
+    def assigned(self, partitions: int) -> None:
+        self._metrics.set("yupan_assigned_partitions", partitions, role=self._role)
+
+    def restored(self, records: int, seconds: float) -> None:
+        self._metrics.count("yupan_restored_records", records, role=self._role)
+        self._metrics.observe("yupan_restore_seconds", seconds, role=self._role)
+
+    def lag(self, topic: str, partition: int, records: int, seconds: float) -> None:
+        labels = {"role": self._role, "topic": topic, "partition": str(partition)}
+        self._metrics.set("yupan_consumer_lag_records", records, **labels)
+        self._metrics.set("yupan_consumer_lag_seconds", seconds, **labels)
+
+    def lag_gone(self, topic: str, partition: int) -> None:
+        for name in ("yupan_consumer_lag_records", "yupan_consumer_lag_seconds"):
+            self._metrics.forget(name, role=self._role, topic=topic, partition=str(partition))
+
+    def broker_up(self, up: bool) -> None:
+        self._metrics.set("yupan_broker_up", int(up), role=self._role)
+
+    def dead_letter(self, topic: str, reason: str) -> None:
+        self._metrics.count("yupan_dead_letters", topic=topic, reason=reason)
+
+    def rerouted(self, topic: str) -> None:
+        self._metrics.count("yupan_rerouted", topic=topic)

@@ -1,0 +1,43 @@
+"""`yupan dev`: everything on this machine but the traffic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    epilog="""Example:  yupan dev --broker kafka --clickhouse server --ready-file /tmp/yupan.json
+    (a second terminal takes the settings that it prints, then: yupan import call-log calls.csv.gz)"""
+)
+@click.option(
+    "--broker",
+    type=click.Choice(["tansu", "kafka"]),
+    default="tansu",
+    show_default=True,
+    help="tansu: in memory, from the Python wheel; kafka: Apache Kafka through Java and Maven.",
+)
+@click.option(
+    "--clickhouse",
+    type=click.Choice(["chdb", "server"]),
+    default="chdb",
+    show_default=True,
+    help="chdb: in this process; server: the clickhouse-server on PATH.",
+)
+@click.option("--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="Workers of each role.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Keep the data there.  [temporary]")
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="When all is ready, write the settings for other commands there as one JSON object.",
+)
+def command(broker: str, clickhouse: str, workers: int, data: Path | None, ready_file: Path | None) -> None:
+    """Run broker, ClickHouse, topics, tables and workers here, in the foreground, until Ctrl-C."""
+    from streams.dev import Stack, settings_for_dev
+    from streams.running import until_signalled
+
+    with until_signalled() as stopped, Stack(settings_for_dev(), broker, clickhouse, workers, data) as stack:
+        stack.announce(ready_file)
+        while not stopped.wait(0.5):
+            stack.watch()

@@ -1,0 +1,143 @@
+"""Everything of Yupan on this machine: broker, ClickHouse, topics, tables, workers (`yupan dev`, `yupan demo`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import PartError
+from streams.parts.clickhouse_server import ClickHouseServer
+from streams.parts.kafka import Kafka
+from streams.parts.part import say
+from streams.parts.ports import HOST, free_port
+from streams.parts.tansu import Tansu
+from streams.settings import Settings
+from streams.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from sinks.clickhouse import ClickHouse
+
+PARTITIONS = 4
+ROLES = ("decide", "history")
+
+
+class Stack:
+    """The running whole; a context manager. `settings` are what other commands need to join in."""
+
+    def __init__(
+        self, settings: Settings, broker: str, clickhouse: str, workers: int, directory: Path | None = None
+    ) -> None:
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="yupan-dev-"))
+        self._temporary = directory is None
+        self._broker = Kafka(self._kept("kafka", directory)) if broker == "kafka" else Tansu()
+        self._clickhouse = clickhouse
+        self._workers = workers
+        self._exit = ExitStack()
+        self.settings = settings
+        self.supervisor: Supervisor | None = None
+        self.database: ClickHouse | None = None
+        """chDB's own handle when this process owns its directory; None with a server."""
+
+    @staticmethod
+    def _kept(name: str, directory: Path | None) -> Path | None:
+        return None if directory is None else directory / name
+
+    def __enter__(self) -> Stack:
+        if self._temporary:
+            self._exit.callback(shutil.rmtree, self.directory, ignore_errors=True)
+        try:
+            self._start()
+        except BaseException:
+            self._exit.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._exit.close()
+
+    def _start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._exit.enter_context(self._broker)
+        self.settings = self.settings.with_(
+            kafka=self._broker.bootstrap,
+            clickhouse=self._start_clickhouse(),
+            metrics=f"{HOST}:{free_port()}",
+            instance="",
+            **self._for_tansu(),
+        )
+        self._make_topics()
+        self._migrate()
+        self._start_workers()
+
+    def _for_tansu(self) -> dict[str, object]:
+        """What Tansu needs otherwise (design §7, §9): no sound transactions, and it never wakes a waiting fetch."""
+        if not isinstance(self._broker, Tansu):
+            return {"delivery": "exactly_once"}
+        return {"delivery": "at_least_once", "kafka_config": {"fetch.wait.max.ms": "2"}}
+
+    def _start_clickhouse(self) -> str:
+        if self._clickhouse == "server":
+            return self._exit.enter_context(ClickHouseServer(self._kept("clickhouse", self.directory))).dsn
+        from sinks.clickhouse import open_clickhouse
+        from sinks.remote import Server
+
+        self.database = open_clickhouse(f"chdb://{(self.directory / 'chdb').resolve()}")
+        self._exit.callback(self.database.close)
+        return self._exit.enter_context(Server(self.database, secrets.token_hex(16))).dsn
+
+    def _make_topics(self) -> None:
+        from sinks.admin import Admin
+
+        Admin(self.settings.kafka, self.settings.kafka_config).apply(self.settings.partitions)
+
+    def _migrate(self) -> None:
+        from sinks.clickhouse import open_clickhouse
+        from sinks.migrate import migrate
+
+        database = self.database or open_clickhouse(self.settings.clickhouse)
+        migrate(database)
+        if self.database is None:
+            database.close()
+
+    def _start_workers(self) -> None:
+        if not self._workers:
+            return
+        supervisor = Supervisor(ROLES, self._workers, self.settings.environ(), self.directory / "workers")
+        self.supervisor = supervisor
+        self._exit.callback(supervisor.stop)
+        supervisor.start(self.settings.partitions)
+
+    def watch(self) -> None:
+        """Keep the workers running; raises `PartError` when the broker has ended."""
+        if not self._broker.alive:
+            raise PartError(f"the broker has ended; its log is under {self.directory}")
+        if self.supervisor is not None:
+            self.supervisor.watch()
+
+    def announce(self, file: Path | None) -> None:
+        """Print the settings as `export` lines, and write them as one JSON object to `file` (by rename)."""
+        environment = self.settings.environ()
+        if file is not None:
+            part = file.with_name(file.name + ".part")
+            part.write_text(json.dumps(environment) + "\n", "utf-8")
+            part.replace(file)
+        for line in exports(environment):
+            say(line)
+
+
+def settings_for_dev() -> Settings:
+    """The settings of the environment, with fewer partitions unless they say how many."""
+    settings = Settings.load()
+    return settings if "YUPAN_PARTITIONS" in os.environ else settings.with_(partitions=PARTITIONS)
+
+
+def exports(environment: dict[str, str]) -> Sequence[str]:
+    """Lines for a shell."""
+    return [f"export {name}='{value}'" for name, value in environment.items()]

@@ -1,0 +1,103 @@
+"""Workers as processes: started, watched, started again when they end on a fatal error, stopped together.
+
+A worker whose transaction was fenced, or whose abort failed, ends itself (design §5); somebody has to
+start it anew. In production that is systemd or Kubernetes, in `dev`, `demo` and `worker --role all` it is this.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from streams.parts.part import Part, say
+from streams.parts.ports import HOST, free_port
+
+PATIENCE_S = 1.0
+"""The least time between two starts of the same worker, so that a worker that cannot run does not spin."""
+
+
+class Worker(Part):
+    """One worker process of a role, with a metrics endpoint of its own."""
+
+    start_s = 60.0
+    remedy = "its log says why"
+
+    def __init__(self, role: str, number: int, settings: Mapping[str, str], directory: Path) -> None:
+        super().__init__(directory)
+        self.role = role
+        self.name = f"worker-{role}-{number}"
+        self.metrics = f"{HOST}:{free_port()}"
+        self._settings = {**settings, "YUPAN_METRICS": self.metrics}
+        self.started_at = 0.0
+
+    def command(self) -> list[str]:
+        """This interpreter, so that the worker runs the same code."""
+        return [sys.executable, "-m", "streams", "worker", "--role", self.role]
+
+    def environment(self) -> Mapping[str, str]:
+        return self._settings
+
+    def launch(self) -> None:
+        """Start the process and remember when."""
+        self.started_at = time.monotonic()
+        super().launch()
+
+    def ready(self) -> bool:
+        """Whether it shows its metrics and has been given partitions."""
+        return self.assigned() > 0
+
+    def assigned(self) -> int:
+        """How many partitions it owns; 0 while it does not answer."""
+        return int(self.read("yupan_assigned_partitions"))
+
+    def read(self, name: str) -> float:
+        """The sum of a metric's series as the worker shows it now; 0 while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=2) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return 0.0
+        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line.startswith(name))
+        return sum(float(value) for series, value in rows if series.split("{")[0] == name)
+
+
+class Supervisor:
+    """A set of workers that is kept running."""
+
+    def __init__(self, roles: Sequence[str], count: int, settings: Mapping[str, str], directory: Path) -> None:
+        self.workers = [
+            Worker(role, n, settings, directory / f"{role}-{n}") for role in roles for n in range(1, count + 1)
+        ]
+        self.restarts = 0
+
+    def start(self, partitions: int) -> None:
+        """Start all and wait until they own all partitions. Raises `PartError` with the end of a worker's log."""
+        for worker in self.workers:
+            worker.launch()
+        for role in sorted({w.role for w in self.workers}):
+            self._wait_owned([w for w in self.workers if w.role == role], partitions)
+
+    def _wait_owned(self, workers: Sequence[Worker], partitions: int) -> None:
+        workers[0].wait_ready()
+        give_up = time.monotonic() + workers[0].start_s
+        while sum(w.assigned() for w in workers) < partitions and time.monotonic() < give_up:
+            time.sleep(0.1)
+
+    def watch(self) -> None:
+        """Start again what has ended; call it every so often."""
+        for worker in self.workers:
+            if not worker.alive and time.monotonic() - worker.started_at > PATIENCE_S:
+                say(f"{worker.name} has ended and is started again; its log: {worker.log}")
+                self.restarts += 1
+                worker.stop()
+                worker.launch()
+
+    def stop(self) -> None:
+        """Stop all, at the same time."""
+        for worker in self.workers:
+            worker.send(worker.stop_signal())
+        for worker in self.workers:
+            worker.stop()
