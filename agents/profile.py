@@ -1,0 +1,125 @@
+"""The facts of a customer (`yupan.customer.v1`): the newest of each by `occurred_at` wins, null removes.
+
+A profile is the ledger's record `profile/MSISDN`, plain data:
+
+    {"v": 1, "facts": {name: [[value, occurred_at], ...]}, "lists": {list: held, see agents/lists.py}}
+
+Of each fact the last few versions are kept, newest first, because a call is tagged as of its own time
+and may be delivered after a newer fact. The same functions rebuild a profile from the rows of the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents import lists
+from schemas.errors import RecordError
+from schemas.fields import millis
+
+Profile = dict[str, Any]
+
+TIMES = frozenset({"opened_at", "owner_changed_at", "left_at"})
+"""Facts that are moments: ISO 8601 or milliseconds on the topic, milliseconds here."""
+VERSIONS = 4
+"""How many versions of a fact are kept: what a late call may still need."""
+
+
+def new_profile() -> Profile:
+    """The profile of a customer of whom nothing is known."""
+    return {"v": 1, "facts": {}, "lists": {}}
+
+
+def with_facts(profile: Profile | None, record: Mapping[str, Any]) -> Profile:
+    """`profile` with the facts of a customer record; the same object when nothing is new.
+
+    A version that is held already is a repeat; of two different ones with the same `occurred_at` the
+    later arrival is the newer. Raises `RecordError(bad_time)` for a time that is none.
+    """
+    profile = profile or new_profile()
+    facts: dict[str, list[list[Any]]] = dict(profile["facts"])
+    changed = False
+    for name, raw in record["facts"].items():
+        held = facts.get(name, [])
+        version = [_value(name, raw), record["occurred_at"]]
+        newer = _inserted(held, version)
+        if newer is not held:
+            facts[name] = newer
+            changed = True
+    return {**profile, "facts": facts} if changed else profile
+
+
+def with_entry(profile: Profile | None, record: Mapping[str, Any]) -> Profile:
+    """`profile` with an ADD or REMOVE of `yupan.list.v1`; the same object when it changes nothing."""
+    profile = profile or new_profile()
+    name = record["list"]
+    held = profile["lists"].get(name)
+    newer = lists.with_event(held, record)
+    return profile if newer is held else {**profile, "lists": {**profile["lists"], name: newer}}
+
+
+def owner_since(profile: Profile | None, at: int) -> int | None:
+    """Since when (ms) the owner as of `at` has had the number: the newest opening or change of owner.
+
+    What is older belongs to an earlier owner: not used in decisions, not shown. None: as far back as we know.
+    """
+    moments = (moment(profile, name, at) for name in ("opened_at", "owner_changed_at"))
+    return max((found[0] for found in moments if found is not None), default=None)
+
+
+def moment(profile: Profile | None, name: str, at: int) -> tuple[int, int] | None:
+    """The newest value up to `at` of a fact that is a time, with its `occurred_at`.
+
+    Such a fact speaks of the moment that it names: the daily feed of openings arrives after the opening.
+    """
+    for value, occurred_at in _versions(profile, name):
+        if value is None:
+            if occurred_at <= at:
+                return None
+        elif value <= at:
+            return value, occurred_at
+    return None
+
+
+def fact(profile: Profile | None, name: str, at: int) -> tuple[Any, int] | None:
+    """A fact as of `at` with its `occurred_at`; None when unknown, removed, or an earlier owner's."""
+    if name in TIMES:
+        found: tuple[Any, int] | None = moment(profile, name, at)
+    else:
+        found = next(((value, seen) for value, seen in _versions(profile, name) if seen <= at), None)
+    if found is None or found[0] is None:
+        return None
+    since = owner_since(profile, at)
+    is_boundary = name in TIMES and found[0] == since
+    return found if since is None or found[1] >= since or is_boundary else None
+
+
+def facts_at(profile: Profile | None, at: int) -> dict[str, Any]:
+    """All facts of the present owner as of `at`: what may be shown."""
+    names = sorted(profile["facts"]) if profile else []
+    found = {name: fact(profile, name, at) for name in names}
+    return {name: pair[0] for name, pair in found.items() if pair is not None}
+
+
+def _versions(profile: Profile | None, name: str) -> list[list[Any]]:
+    versions: list[list[Any]] = profile["facts"].get(name, []) if profile else []
+    return versions
+
+
+def _value(name: str, raw: Any) -> Any:
+    if name not in TIMES or raw is None:
+        return raw
+    try:
+        return millis(raw)
+    except RecordError as error:
+        raise RecordError(error.reason, str(error), f"facts.{name}") from None
+
+
+def _inserted(held: list[list[Any]], version: list[Any]) -> list[list[Any]]:
+    """`held` with `version` in its place, newest first; `held` itself for a repeat or what is too old to keep."""
+    if any(kept == version and type(kept[0]) is type(version[0]) for kept in held):
+        return held
+    place = next((i for i, kept in enumerate(held) if kept[1] <= version[1]), len(held))
+    if place >= VERSIONS:
+        return held
+    return [*held[:place], version, *held[place:]][:VERSIONS]
