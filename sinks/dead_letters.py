@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -41,7 +42,7 @@ class DeadLetter:
     @classmethod
     def of(cls, message: Message) -> DeadLetter:
         """A dead letter from its Kafka record."""
-        found = wire.read(list(message.headers() or []))
+        found = wire.read(cast(wire.Headers, message.headers()))
         error = {k.removeprefix(wire.ERROR): v for k, v in found.items() if k.startswith(wire.ERROR)}
         rest = {k: v for k, v in found.items() if not k.startswith(wire.ERROR)}
         at = message.timestamp()[1]
