@@ -18,7 +18,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.catalogue import EVENTS
 from schemas.errors import RecordError
-from schemas.event_type import EventType, _without_logical_types
+from schemas.event_type import EventType, without_logical_types
 
 MAGIC = b"\x00"
 _HEAD = struct.Struct(">bI")
@@ -55,7 +55,7 @@ class Codec:
     def learn(self, schema_id: int, schema: Mapping[str, Any]) -> None:
         """Take `schema_id` (a registry's, or an older version's) as one that producers may write."""
         same = own_id(schema) == self.id
-        self._writers[schema_id] = None if same else parse_schema(_without_logical_types(dict(schema)))
+        self._writers[schema_id] = None if same else parse_schema(without_logical_types(dict(schema)))
 
     def write_as(self, schema_id: int) -> None:
         """Frame what is encoded from now on with the registry's id of our schema."""

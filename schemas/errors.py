@@ -33,6 +33,12 @@ class RecordError(YupanError):
         super().__init__(f"{field}: {message}" if field else message)
         self.reason = reason
         self.field = field
+        self.message = message
+        """The text without the field's name."""
+
+    def within(self, name: str) -> RecordError:
+        """The same error as seen from outside: its field (`details.product`) lies within field `name`."""
+        return RecordError(self.reason, self.message, f"{name}.{self.field}" if self.field else name)
 
 
 DEAD_LETTER_REASONS = (

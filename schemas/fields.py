@@ -16,14 +16,17 @@ from schemas.errors import RecordError
 
 EARLIEST = 631_152_000_000
 """1990-01-01T00:00Z in milliseconds: what is older is a broken clock, not an event."""
+LATEST = 253_402_300_799_999
+"""The last millisecond of the year 9999: what is later has no ISO 8601 form."""
 FAR_FUTURE = 3_600_000
 """How far ahead of the wall clock, in milliseconds, an event may lie."""
 
 _MSISDN = re.compile(r"[1-9][0-9]{10,14}", re.ASCII).fullmatch
+_MAYBE_MSISDN = re.compile(r"[0-9]{10,}", re.ASCII)
 _CHINESE_NATIONAL = re.compile(r"1[3-9][0-9]{9}", re.ASCII).fullmatch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """What Avro cannot say about a field: `check(value)` raises `RecordError` without naming the field."""
 
@@ -48,13 +51,19 @@ def _check_msisdn(value: str) -> None:
 
 def check_time(value: int) -> None:
     """Refuse what lies before 1990; the far future depends on a clock and is intake's to judge."""
-    if value < EARLIEST:
-        raise RecordError("bad_time", "before 1990")
+    if not EARLIEST <= value <= LATEST:
+        raise RecordError("bad_time", "before 1990" if value < EARLIEST else "after the year 9999")
 
 
 def mask(msisdn: str) -> str:
     """`8613800138000` as `86138****8000`: for people who may not see the number, and for every log line."""
     return f"{msisdn[:5]}****{msisdn[-4:]}" if len(msisdn) >= 11 else "****"
+
+
+def shown(value: object) -> str:
+    """`value` for an error's text: quoted, 40 characters at most, numbers that may be an MSISDN masked."""
+    text = value if isinstance(value, str) else str(value)
+    return repr(_MAYBE_MSISDN.sub(lambda m: mask(m[0]), text[:200])[:40])
 
 
 def international(number: str, country_code: str) -> str:
@@ -83,9 +92,9 @@ def millis(value: object) -> int:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise RecordError("bad_time", f"{value!r} is not ISO 8601") from None
+        raise RecordError("bad_time", f"{shown(value)} is not ISO 8601") from None
     if moment.tzinfo is None:
-        raise RecordError("bad_time", f"{value!r} has no offset; write for example +08:00 or Z")
+        raise RecordError("bad_time", f"{shown(value)} has no offset; write for example +08:00 or Z")
     return round((moment - _EPOCH).total_seconds() * 1000)
 
 
@@ -100,27 +109,52 @@ def iso(at: int) -> str:
 
 def open_set(*words: str) -> Rule:
     """A string validated against a list that may grow without a new schema version."""
+    return Rule(_one_of(words), words=words)
+
+
+def enum(name: str, *symbols: str) -> Rule:
+    """A closed set: an Avro enum `name` with the default UNKNOWN, which stands for a symbol that we do not know yet.
+
+    UNKNOWN is refused like any other foreign word: the dead letter can be replayed once we know the symbol.
+    """
+    avro = {"type": "enum", "name": name, "symbols": ["UNKNOWN", *symbols], "default": "UNKNOWN"}
+    return Rule(_one_of(symbols), avro=avro, words=symbols)
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], None]:
     known = frozenset(words)
 
     def check(value: str) -> None:
         if value not in known:
-            raise RecordError("bad_value", f"{value[:40]!r} is not one of {', '.join(words)}")
+            raise RecordError("bad_value", f"{shown(value)} is not one of {', '.join(words)}")
 
-    return Rule(check, words=words)
+    return check
 
 
-def bounded(low: float, high: float) -> Rule:
+def each(check: Callable[[Any], None]) -> Rule:
+    """A list of which every item keeps `check`."""
+
+    def check_all(values: list[Any]) -> None:
+        for value in values:
+            check(value)
+
+    return Rule(check_all)
+
+
+def bounded(low: float, high: float, avro: Any = None) -> Rule:
     """A number within `low` and `high`, both included."""
 
     def check(value: float) -> None:
         if not low <= value <= high:
-            raise RecordError("bad_value", f"{value} is not between {low:g} and {high:g}")
+            raise RecordError("bad_value", f"{shown(value)} is not between {low:g} and {high:g}")
 
-    return Rule(check)
+    return Rule(check, avro=avro)
 
 
-def _nothing(_: object) -> None:
-    return None
+def check_value(value: object) -> None:
+    """Refuse a number that is none: amounts are rounded to whole fen, which NaN and infinity cannot be."""
+    if type(value) is float and value - value != 0.0:
+        raise RecordError("bad_value", "is not a finite number")
 
 
 def _check_filled(value: str) -> None:
@@ -135,13 +169,20 @@ Millis = Annotated[int, Rule(check_time, avro=TIME)]
 Msisdn = Annotated[str, Rule(_check_msisdn)]
 Id = Annotated[str, Rule(_check_filled)]
 """An identifier: any string but the empty one."""
-Double = Annotated[float, Rule(_nothing, avro="double")]
 Share = Annotated[float, bounded(0, 1)]
-Int = Annotated[int, Rule(_nothing, avro="int")]
+Int = Annotated[int, bounded(-(2**31), 2**31 - 1, avro="int")]
 Value = None | str | int | float | bool
 """The value of a state or fact. Its Avro branches (null, string, long, double, boolean) are fixed for ever."""
 MaybeValue = Annotated[Value, "default null"]
 """A value that may be left out."""
 Text = dict[str, str]
 """A text for people: language (`zh`, `en`) to wording."""
+SYSTEMS = ("order", "crm", "hlr", "ocs", "vas", "sacp", "smsc")
+System = Annotated[str, open_set(*SYSTEMS)]
+"""Who holds a state (an open set)."""
+SEGMENTS = ("MID_HIGH", "NEW", "CAMPUS", "RURAL")
+Segment = Annotated[str, open_set(*SEGMENTS)]
+"""A customer's one segment; null stands for none."""
+Severity = Annotated[str, enum("Severity", "CRITICAL", "MAJOR", "MINOR", "WARNING")]
 Facts = dict[str, Value]
+"""A map of names to values."""
