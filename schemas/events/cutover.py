@@ -1,0 +1,62 @@
+"""`yupan.cutover.v1`: planned works on systems, during which drift is expected (#31)."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from schemas.errors import RecordError
+from schemas.event_type import EventType, Record
+from schemas.fields import SYSTEMS, Id, Millis, Text, each, enum, open_set
+
+
+class Cutover(TypedDict):
+    """Works were planned, changed or cancelled; without regions they are everywhere."""
+
+    cutover_id: Id
+    systems: Annotated[list[str], each(open_set(*SYSTEMS).check)]
+    regions: list[str]
+    starts_at: Millis
+    ends_at: Millis
+    title: Text
+    action: Annotated[str, enum("CutoverAction", "PLANNED", "CHANGED", "CANCELLED")]
+    occurred_at: Millis
+
+
+def _rule(cutover: Record) -> None:
+    if cutover["ends_at"] <= cutover["starts_at"]:
+        raise RecordError("bad_value", "is not after starts_at", "ends_at")
+
+
+EVENT = EventType(
+    record=Cutover,
+    topic="yupan.cutover.v1",
+    key=lambda r: r["cutover_id"],
+    rule=_rule,
+    examples=(
+        {
+            "cutover_id": "w-1",
+            "systems": ["hlr", "ocs"],
+            "regions": ["nanchang"],
+            "starts_at": "2026-11-23T00:00:00+08:00",
+            "ends_at": "2026-11-23T05:00:00+08:00",
+            "title": {"zh": "HLR割接", "en": "HLR cutover"},
+            "action": "PLANNED",
+            "occurred_at": "2026-11-22T12:00:00+08:00",
+        },
+        {
+            "cutover_id": "w-1",
+            "systems": ["hlr"],
+            "starts_at": 1795363200000,
+            "ends_at": 1795381200000,
+            "action": "CANCELLED",
+            "occurred_at": 1795320000000,
+        },
+    ),
+    bad=(
+        ("missing_field", {"starts_at": ...}),
+        ("bad_value", {"action": "FORGOTTEN"}),
+        ("bad_value", {"systems": ["fax"]}),
+        ("bad_value", {"ends_at": "2026-11-22T23:00:00+08:00"}),
+        ("bad_type", {"regions": None}),
+    ),
+)
