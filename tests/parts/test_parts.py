@@ -22,6 +22,8 @@ from streams.parts.kafka import Kafka
 from streams.parts.part import Part
 from streams.parts.tansu import Tansu
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 class Sleeper(Part):
     """A part that says a line and sleeps; it is ready once the line is in its log."""
@@ -177,7 +179,7 @@ def test_a_killed_parent_takes_its_parts_along() -> None:
         "part = Sleeper(); t = Thread(target=part.start); t.start(); t.join()\n"
         "print(part.pid, flush=True); time.sleep(1000)"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         time.sleep(0.3)
