@@ -1,0 +1,144 @@
+"""What is known of one customer, read from the history. Rows are plain; rules over them are decided elsewhere.
+
+Rows carry the names of the records' fields, null as None, plus `ce_source ce_id sequence` and the order
+of arrival (`arrival_topic arrival_partition arrival_offset arrived_at`). Times are milliseconds (UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sinks.calls import CALL, answered, status
+from sinks.clickhouse import ClickHouse, Params
+from sinks.tables import record, select
+
+_LATER = "arrived_at DESC, arrival_offset DESC"
+"""Newest first as it arrived; ours arrive in the order in which they were decided."""
+_DAY = 86_400_000
+
+Rows = list[dict[str, Any]]
+
+
+def facts(db: ClickHouse, msisdn: str) -> Rows:
+    """The newest of each fact by `occurred_at`, then arrival; a removed one has the value None (#55)."""
+    order = f"ORDER BY occurred_at DESC, {_LATER} LIMIT 1 BY fact"
+    return _rows(db, "facts", f"WHERE msisdn = {{msisdn}} {order}", {"msisdn": msisdn})
+
+
+def lists(db: ClickHouse, msisdn: str) -> Rows:
+    """The customer's list entries and the `REPLACED` of every list (msisdn None), as they arrived (#3)."""
+    where = "WHERE msisdn IN ({msisdn}, '') ORDER BY arrived_at, arrival_offset"
+    return _rows(db, "lists", where, {"msisdn": msisdn})
+
+
+def states(db: ClickHouse, msisdn: str, without: Sequence[str] = ()) -> Rows:
+    """All that the systems said, as it arrived, without the attributes `without` (occurrences).
+
+    Which of two states wins depends on their order of arrival, so that all are given, not the newest.
+    """
+    leave_out = "AND attribute NOT IN {without}" if without else ""
+    where = f"WHERE msisdn = {{msisdn}} {leave_out} ORDER BY arrived_at, arrival_offset"
+    return _rows(db, "states", where, {"msisdn": msisdn, "without": tuple(without)})
+
+
+def anomalies(db: ClickHouse, msisdn: str) -> Rows:
+    """The latest record of each anomaly, the last opened first."""
+    return _latest(db, "anomalies", "anomaly_id", msisdn, "opened_at")
+
+
+def reminders(db: ClickHouse, msisdn: str) -> Rows:
+    """The latest of each reminder, newest first; `withdrawn` tells those that are gone."""
+    return _latest(db, "reminders", "reminder_id", msisdn, "occurred_at")
+
+
+def tickets(db: ClickHouse, msisdn: str) -> Rows:
+    """Each ticket with the newest of what its steps said, the last touched first."""
+    return _gathered(db, "tickets", "ticket_id", msisdn)
+
+
+def tasks(db: ClickHouse, msisdn: str) -> Rows:
+    """Each retention task with the newest of what its steps said, the last touched first."""
+    return _gathered(db, "tasks", "task_id", msisdn)
+
+
+def timeline(db: ClickHouse, msisdn: str, limit: int = 50, since: int = 0) -> Rows:
+    """Contacts of every channel and calls since `since`, newest first (#38, #59, #60).
+
+    Each is `{"time", "channel", "kind", "text", "status", "staff"}`; a hotline call is one entry.
+    """
+    entries = _contacts(db, msisdn, limit, since) + _calls(db, msisdn, limit, since)
+    return sorted(entries, key=lambda entry: entry["time"], reverse=True)[:limit]
+
+
+def _rows(db: ClickHouse, table: str, rest: str, params: Params) -> Rows:
+    return [record(table, row) for row in db.query(f"{select(table)} {rest}", params)]
+
+
+def _latest(db: ClickHouse, table: str, identity: str, msisdn: str, newest: str) -> Rows:
+    where = f"WHERE msisdn = {{msisdn}} ORDER BY {_LATER} LIMIT 1 BY {identity}"
+    rows = _rows(db, table, where, {"msisdn": msisdn})
+    return sorted(rows, key=lambda row: row[newest] or 0, reverse=True)
+
+
+def _gathered(db: ClickHouse, table: str, identity: str, msisdn: str) -> Rows:
+    """A later step that leaves a field out does not take it back."""
+    where = "WHERE msisdn = {msisdn} ORDER BY occurred_at, arrived_at, arrival_offset"
+    found: dict[str, dict[str, Any]] = {}
+    for row in _rows(db, table, where, {"msisdn": msisdn}):
+        known = found.pop(row[identity], {})
+        found[row[identity]] = known | {
+            name: value for name, value in row.items() if value is not None or name not in known
+        }
+    return list(reversed(found.values()))
+
+
+def _contacts(db: ClickHouse, msisdn: str, limit: int, since: int) -> Rows:
+    wanted = ("occurred_at", "channel", "kind", "subject", "text", "status", "staff")
+    rest = "WHERE msisdn = {msisdn} AND occurred_at >= {since} ORDER BY occurred_at DESC, contact_id LIMIT {limit}"
+    rows = db.query(f"{select('contacts', wanted)} {rest}", {"msisdn": msisdn, "since": since, "limit": limit})
+    entries = [record("contacts", row) for row in rows]
+    return [
+        {
+            "time": entry["occurred_at"],
+            "channel": entry["channel"],
+            "kind": entry["kind"],
+            "text": entry["text"] or entry["subject"],
+            "status": entry["status"],
+            "staff": entry["staff"],
+        }
+        for entry in entries
+    ]
+
+
+def _calls(db: ClickHouse, msisdn: str, limit: int, since: int) -> Rows:
+    mine: Params = {"msisdn": msisdn, "since": since, "limit": limit}
+    order = "ORDER BY started_at DESC, call_id LIMIT {limit}"
+    calls = db.query(f"{CALL} WHERE msisdn = {{msisdn}} GROUP BY call_id HAVING started_at >= {{since}} {order}", mine)
+    partial = [call for call in calls if call["by_call"]]
+    if partial:
+        calls = [call for call in calls if not call["by_call"]] + _whole(db, msisdn, partial)
+    return [_entry(call) for call in calls if call["phases"]]
+
+
+def _whole(db: ClickHouse, msisdn: str, partial: Rows) -> Rows:
+    """Calls that named their customer later: their other phases stand under no MSISDN."""
+    params: Params = {
+        "msisdn": msisdn,
+        "ids": tuple(call["call_id"] for call in partial),
+        "low": min(call["started_at"] for call in partial) - _DAY,
+        "high": max(call["ended_at"] for call in partial) + _DAY,
+    }
+    where = "WHERE msisdn IN ({msisdn}, '') AND call_id IN {ids} AND occurred_at BETWEEN {low} AND {high}"
+    return db.query(f"{CALL} {where} GROUP BY call_id", params)
+
+
+def _entry(call: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "time": call["started_at"],
+        "channel": "HOTLINE",
+        "kind": "CALL",
+        "text": call["needed"] or None,
+        "status": status(call),
+        "staff": answered(call) or None,
+    }
