@@ -5,17 +5,16 @@ Order of the tests: size, bytes, fields, key, partition, times. The first that f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from agents.event import Event
 from agents.ports import Message
 from schemas.codec import Codec
 from schemas.errors import RecordError
-from schemas.event_type import EventType
 from schemas.events.state import OCCURRENCES
 from schemas.fields import FAR_FUTURE
-from schemas.headers import REROUTED, TRACEPARENT, Headers, content_hash
+from schemas.headers import REROUTED, TRACEPARENT, Headers
 from schemas.partition import partition_of
 
 MAX_VALUE = 1_000_000
@@ -50,23 +49,23 @@ class Intake:
         codec.event.validate(record)
         headers: dict[str, Any] = dict(message.headers() or ())
         key = message.key()
+        name = None if key is None else key.decode("utf-8", "replace")
+        if not codec.event.has_right_key(record, name):
+            raise RecordError("wrong_key", "the key differs from what the record names")
         if key is not None:
-            check_key(codec.event, record, key)
             right = partition_of(key, self.partitions)
             if right != message.partition():
                 return self._elsewhere(message, headers, right)
-        elif codec.event.key(record) is not None:
-            raise RecordError("wrong_key", "no key, though the record names one")
         at: int = record["occurred_at"]
         arrived = message.timestamp()[1]
         self._check_times(topic, record, at, arrived, now)
         return Event(
             topic,
             record,
-            _text(headers.get("ce_id")) or content_hash(value or b""),
+            _text(headers.get("ce_id")) or codec.event.content_id(record),
             _text(headers.get("ce_source")) or codec.event.source_of(record),
             at,
-            None if key is None else key.decode(),
+            name,
             message.partition(),
             message.offset(),
             arrived,
@@ -89,16 +88,6 @@ class Intake:
 def is_occurrence(topic: str, record: Mapping[str, Any]) -> bool:
     """Whether each such event counts, rather than the newest (contracts, "States, occurrences and the clock")."""
     return topic == "yupan.usage.v1" or (topic == "yupan.state.v1" and record["attribute"] in OCCURRENCES)
-
-
-def check_key(event: EventType, record: Mapping[str, Any], key: bytes) -> None:
-    """Raise `RecordError(wrong_key)` unless `key` is one of the record's right keys."""
-    expected = event.key(record)
-    if expected is not None and expected.encode() == key:
-        return
-    more: Callable[[Mapping[str, Any]], frozenset[str]] | None = event.keys
-    if more is None or key not in {k.encode() for k in more(record)}:
-        raise RecordError("wrong_key", "the key differs from what the record names")
 
 
 def _text(value: bytes | str | None) -> str:

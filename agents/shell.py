@@ -87,28 +87,31 @@ class Shell:
         event_id: str,
         *,
         traceparent: str | None = None,
-        customer: str | None = None,
         now: bool = False,
+        key: str | None = None,
     ) -> None:
-        """Send `record`; `event_id` is computed from what caused it.
+        """Send `record`; `event_id` is computed from what caused it. `now`: before the commit (screen pops only).
 
-        `customer`: whose partition it goes to when the key is more than the MSISDN. `now`: before the
-        commit (screen pops only). Raises `RecordError` when the record does not fit its schema.
+        `key`: instead of the record's own (a call's phases stay under that of its first). Raises `RecordError` when the record does not fit its schema.
         """
         codec = self.codecs[topic]
         value = codec.encode(record)
-        name = codec.event.key(record)
-        key = None if name is None else name.encode()
+        name = key or codec.event.key(record)
+        wire_key = None if name is None else name.encode()
         headers = cloud_event(topic, event_id, codec.event.source_of(record), record["occurred_at"], traceparent)
         if now:
-            batch.send_now(topic, value, key, headers)
+            batch.send_now(topic, value, wire_key, headers)
         else:
-            batch.send(topic, value, key, headers, self._partition(customer))
+            split = codec.event.partition_key
+            batch.send(topic, value, wire_key, headers, None if split is None else self._partition(split(record)))
 
     def withdraw(
         self, batch: Batch, topic: str, key: str, event_id: str, at: int, reason: str, *, customer: str | None = None
     ) -> None:
-        """Send a tombstone for `key`; its headers say when (`at`, ms) and why."""
+        """Send a tombstone for `key`; its headers say when (`at`, ms) and why.
+
+        `customer`: whose partition it goes to when the key is more than the MSISDN.
+        """
         headers = cloud_event(topic, event_id, f"yupan/{self.codecs[topic].event.name}", at)
         headers.append((WITHDRAWN, reason.encode()))
         batch.send(topic, None, key.encode(), headers, self._partition(customer))

@@ -1,0 +1,65 @@
+"""A decision as the record of an anomaly (`yupan.anomaly.v1`): its texts filled in, its ids computed (#48, #53)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.rules import Check, fill
+from agents.verdicts import Decision
+
+TOPIC = "yupan.anomaly.v1"
+_UNITS = (
+    ("d", "天", 86_400_000),
+    ("h", "小时", 3_600_000),
+    ("min", "分钟", 60_000),
+    ("s", "秒", 1000),
+    ("ms", "毫秒", 1),
+)
+
+
+def anomaly_record(check: Check, msisdn: str, decision: Decision) -> dict[str, Any]:
+    """The anomaly of a customer as of this decision."""
+    texts = {name: _text(check, decision, name) for name in ("cause", "wording", "guidance")}
+    return {
+        "anomaly_id": decision.anomaly["id"],
+        "msisdn": msisdn,
+        "cell": None,
+        "region": decision.region,
+        "check": check.id,
+        "status": decision.status,
+        "severity": check.severity,
+        "cause_code": decision.anomaly["cause_code"],
+        "evidence": decision.evidence,
+        **texts,
+        "trigger_id": decision.trigger,
+        "opened_at": decision.anomaly["opened_at"],
+        "occurred_at": decision.at,
+        "reason": decision.reason,
+    }
+
+
+def event_id(decision: Decision) -> str:
+    """The `ce_id` of what a decision sends: the same again when the same cause is decided again."""
+    return f"{decision.anomaly['id']}|{decision.status}|{decision.cause_id}"
+
+
+def _text(check: Check, decision: Decision, name: str) -> dict[str, str]:
+    """The text speaks of the evidence while divergent, also when the systems agree again."""
+    values = dict(decision.anomaly["evidence"])
+    if decision.subject:
+        values |= {f"{n.removesuffix(decision.subject)}PRODUCT": v for n, v in values.items()}
+        values["product"] = decision.subject
+    texts: Mapping[str, str] = getattr(check, name)
+    filled: dict[str, str] = {}
+    for language, text in texts.items():
+        filled |= fill({language: text}, {**values, "within": span_text(check.rule.within, language)})
+    return filled
+
+
+def span_text(ms: int, language: str) -> str:
+    """A time span for people: `10 分钟`, `10 min`."""
+    for english, chinese, unit in _UNITS:
+        if ms % unit == 0:
+            return f"{ms // unit} {chinese if language == 'zh' else english}"
+    raise AssertionError("every span is a whole number of milliseconds")

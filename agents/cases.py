@@ -1,0 +1,49 @@
+"""The cases that a check's file carries, run through the same agents as everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agents.replay import AUDITED, Input, Line, Replay
+from agents.rules import Case, Check, Checks
+from schemas.catalogue import EVENTS
+from schemas.codec import Codec
+from schemas.fields import iso
+
+START = 1_767_225_600_000
+"""When a case begins: 2026-01-01T00:00Z."""
+CUSTOMER = "8613800138000"
+
+
+def differences(check: Check, known: Mapping[str, Codec] | None = None) -> list[str]:
+    """One readable line for each case of `check` that is decided otherwise than it expects."""
+    found = []
+    for case in check.cases:
+        expected = [_said(START + one.at, one.status, one.evidence) for one in case.expect]
+        lines = replay_case(check, case, known)
+        # evidence is compared where the case states it
+        stated = [one.evidence is not None for one in case.expect] + [False] * len(lines)
+        got = [
+            _said(line["at"], line["status"], line["evidence"] if told else None)
+            for line, told in zip(lines, stated, strict=False)
+        ]
+        if got != expected:
+            where = f"{check.file.name}:{case.line}: {case.name}"
+            found.append(f"{where}\n  expected {expected or 'nothing'}\n  got      {got or 'nothing'}")
+    return found
+
+
+def replay_case(check: Check, case: Case, known: Mapping[str, Codec] | None = None) -> list[Line]:
+    """The changes of status that `check` alone decides on the events of a case."""
+    replay = Replay(Checks([check]), known)
+    lines = []
+    for step in case.steps:
+        record = EVENTS[AUDITED].from_json({**step.record, "msisdn": CUSTOMER, "occurred_at": START + step.at})
+        lines += replay.feed(Input(AUDITED, record, step.id, step.source))
+    lines += replay.finish(START + case.until)
+    return [line for line in lines if line["kind"] == "anomaly"]
+
+
+def _said(at: int | str, status: str, evidence: Mapping[str, str] | None) -> str:
+    text = f"{status} at {at if isinstance(at, str) else iso(at)}"
+    return text if evidence is None else f"{text} {dict(sorted(evidence.items()))}"

@@ -1,0 +1,289 @@
+"""Kind `agree`: several systems must hold the same, after a time to settle (#48, #49).
+
+The first-named system is the reference. With a `mapping`, each row names values that belong together;
+without one, the values themselves must be equal. The exact rules are those of contracts, "agree".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from agents.event import Event
+from agents.states import NEVER, Held, equal, is_nothing, value_of
+from agents.verdicts import Change, Decision, Open, Outcome, Verdict, Wait
+from agents.yaml_reader import Item, Section
+from schemas.events.state import OCCURRENCES, WORDS
+
+TOPICS = ("yupan.state.v1",)
+PRODUCT = ".PRODUCT"
+Row = tuple[Any, ...]
+
+
+class Agree:
+    """`systems` as `system.attribute`; `rows` of values in the same order, empty for "the same value"."""
+
+    reads = TOPICS
+
+    def __init__(
+        self, check: str, within: int, systems: Sequence[str], rows: Sequence[Row] = (), products: Sequence[str] = ()
+    ) -> None:
+        self.check = check
+        self.within = within
+        self.watches = tuple(systems)
+        self.rows = tuple(rows)
+        self.products = tuple(products)
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """The names that the check's texts may use in braces."""
+        return frozenset((*self.watches, "within", *(("product",) if self.watches[0].endswith(PRODUCT) else ())))
+
+    # -- names ------------------------------------------------------------------------------------------------------
+
+    def subject(self, name: str) -> str | None:
+        """The product in `name`, empty for a plain name, None when the rule does not watch it."""
+        for watched in self.watches:
+            if name == watched:
+                return ""
+            stem = watched.removesuffix("PRODUCT")
+            if stem != watched and name.startswith(stem) and name != stem:
+                product = name[len(stem) :]
+                return product if not self.products or product in self.products else None
+        return None
+
+    def names(self, subject: str) -> tuple[str, ...]:
+        """What is watched of `subject`, the reference first."""
+        if not subject:
+            return self.watches
+        return tuple(w.removesuffix("PRODUCT") + subject if w.endswith(PRODUCT) else w for w in self.watches)
+
+    # -- the decisions ----------------------------------------------------------------------------------------------
+
+    def judge(self, change: Change, wait: Wait | None) -> Outcome:
+        """A watched state has changed."""
+        names = self.names(change.subject)
+        decided: tuple[Decision, ...] = ()
+        if wait is not None and wait["open"] is None and change.event.occurred_at > wait["due"]:
+            # what comes past the deadline does not cancel it: the opening is decided first, as of its due time
+            _, wait, decided = self.fall_due(change.msisdn, change.subject, change.before, wait)
+        verdict = self._compare(names, change.after)
+        if verdict is Verdict.DIVERGENT:
+            outcome = self._differ(change, names, wait)
+        else:
+            outcome = self._end(change, names, wait, verdict)
+        return outcome._replace(decisions=decided + outcome.decisions) if decided else outcome
+
+    def fall_due(self, msisdn: str, subject: str, states: Held, wait: Wait) -> Outcome:
+        """The deadline of `wait` has passed with `states` held."""
+        names = self.names(subject)
+        verdict = self._compare(names, states)
+        if verdict is not Verdict.DIVERGENT:
+            return Outcome(verdict)  # the check's file was changed while the wait was running
+        evidence = _evidence(names, states)
+        anomaly: Open = {
+            "id": _anomaly_id(self.check, subject, msisdn, wait),
+            "opened_at": wait["due"],
+            "evidence": evidence,
+            "cause_code": self._cause(names, states),
+        }
+        opened = Decision(
+            subject,
+            "OPEN",
+            wait["due"],
+            "deadline_passed",
+            anomaly,
+            evidence,
+            wait["trigger"],
+            wait["region"],
+            wait["trigger"],
+        )
+        return Outcome(verdict, {**wait, "open": anomaly}, (opened,))
+
+    def _end(self, change: Change, names: Sequence[str], wait: Wait | None, verdict: Verdict) -> Outcome:
+        """Agreement ends the wait or the anomaly; a value outside the mapping ends it, too, as not judged."""
+        anomaly = wait["open"] if wait is not None else None
+        if wait is None or anomaly is None:
+            return Outcome(verdict)
+        status, reason = _ENDINGS[verdict]
+        evidence = _evidence(names, change.after)
+        return Outcome(verdict, None, (_on_event(change, status, reason, wait, anomaly, evidence),))
+
+    def _differ(self, change: Change, names: Sequence[str], wait: Wait | None) -> Outcome:
+        """Settling starts where agreement ends, and anew only when the reference takes a new value."""
+        anew = change.name == names[0] and not equal(
+            names[0], value_of(change.before, names[0]), value_of(change.after, names[0])
+        )
+        anomaly = wait["open"] if wait is not None else None
+        if wait is None or (anomaly is None and anew):
+            return Outcome(Verdict.PROPAGATING, self._start(change.event))
+        if anomaly is None:
+            return Outcome(Verdict.PROPAGATING, wait)
+        return self._change(change, names, wait, anomaly, "reference_changed" if anew else "partner_changed")
+
+    def _start(self, event: Event) -> Wait:
+        at = event.occurred_at
+        return {
+            "since": at,
+            "due": at + self.within,
+            "trigger": event.id,
+            "source": event.source,
+            "region": event.record.get("region"),
+            "open": None,
+        }
+
+    def _change(self, change: Change, names: Sequence[str], wait: Wait, anomaly: Open, reason: str) -> Outcome:
+        """An open anomaly stays the same one; what has changed is its evidence."""
+        evidence = _evidence(names, change.after)
+        if evidence == anomaly["evidence"]:
+            return Outcome(Verdict.DIVERGENT, wait)
+        anomaly = {**anomaly, "evidence": evidence, "cause_code": self._cause(names, change.after)}
+        return Outcome(
+            Verdict.DIVERGENT,
+            {**wait, "open": anomaly},
+            (_on_event(change, "OPEN", reason, wait, anomaly, evidence),),
+        )
+
+    # -- comparing --------------------------------------------------------------------------------------------------
+
+    def _compare(self, names: Sequence[str], states: Held) -> Verdict:
+        values = [value_of(states, name) for name in names]
+        if self.rows and any(self._unknown(n, names[n], value) for n, value in enumerate(values)):
+            return Verdict.NOT_APPLICABLE
+        return Verdict.CONSISTENT if self._agree(names, values) else Verdict.DIVERGENT
+
+    def _unknown(self, column: int, name: str, value: Any) -> bool:
+        """Whether `value` was seen and stands nowhere in its column of the mapping."""
+        return value is not NEVER and not any(equal(name, row[column], value) for row in self.rows)
+
+    def _agree(self, names: Sequence[str], values: Sequence[Any]) -> bool:
+        if values[0] is NEVER:
+            return all(is_nothing(name, value) for name, value in zip(names[1:], values[1:], strict=True))
+        if not self.rows:
+            return all(equal(name, values[0], value) for name, value in zip(names[1:], values[1:], strict=True))
+        return any(all(map(equal, names, row, values)) for row in self.rows)
+
+    def _cause(self, names: Sequence[str], states: Held) -> str:
+        """What alerts are grouped by: the first system that is not as the reference says, and how."""
+        values = [value_of(states, name) for name in names]
+        if values[0] is NEVER:
+            return f"{self.watches[0]}.missing"
+        pairs = zip(self.watches[1:], names[1:], values[1:], range(1, len(names)), strict=True)
+        for watched, name, value, column in pairs:
+            if not any(equal(name, right, value) for right in self._right(values[0], column)):
+                return f"{watched}.missing" if value is NEVER else f"{watched}.differs"
+        return f"{self.watches[0]}.differs"
+
+    def _right(self, reference: Any, column: int) -> Iterator[Any]:
+        """The values that `column` may have beside the reference's."""
+        if not self.rows:
+            yield reference
+        yield from (row[column] for row in self.rows if equal(self.watches[0], row[0], reference))
+
+    def describe(self) -> Mapping[str, object]:
+        """The rule as plain data."""
+        plain: dict[str, object] = {"systems": list(self.watches)}
+        if self.rows:
+            plain["mapping"] = [list(row) for row in self.rows]
+        if self.products:
+            plain["products"] = list(self.products)
+        return plain
+
+
+_ENDINGS = {
+    Verdict.CONSISTENT: ("RESOLVED", "agrees_again"),
+    Verdict.NOT_APPLICABLE: ("WITHDRAWN", "not_applicable"),
+}
+
+
+def _on_event(
+    change: Change, status: str, reason: str, wait: Wait, anomaly: Open, evidence: dict[str, str]
+) -> Decision:
+    """A decision that an event brought about, as of its own time."""
+    at, cause_id = change.event.occurred_at, change.event.id
+    return Decision(change.subject, status, at, reason, anomaly, evidence, wait["trigger"], wait["region"], cause_id)
+
+
+def _anomaly_id(check: str, subject: str, msisdn: str, wait: Wait) -> str:
+    """The same cause is the same anomaly, also when it is replayed."""
+    cause = "\x00".join((check, subject, wait["source"], wait["trigger"], msisdn))
+    return hashlib.sha256(cause.encode()).hexdigest()[:32]
+
+
+def _evidence(names: Sequence[str], states: Held) -> dict[str, str]:
+    return {name: _word(value_of(states, name)) for name in names}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if value is not NEVER else "never seen"
+
+
+# -- the file -------------------------------------------------------------------------------------------------------
+
+
+def read(section: Section, check: str, within: int) -> Agree:
+    """The keys of this kind: `systems`, `mapping`, `products`. Raises `FileError`."""
+    systems_item = section.take("systems")
+    items = systems_item.items()
+    systems = [_system(item) for item in items]
+    if len(set(systems)) < max(len(systems), 2):
+        raise systems_item.fail("names at least two systems, each once, the reference first")
+    rows = _rows(section.get("mapping"), systems)
+    products_item = section.get("products")
+    products = [] if products_item is None else [item.text() for item in products_item.items()]
+    if len({name.endswith(PRODUCT) for name in systems}) > 1:
+        raise systems_item.fail("either all of them end in .PRODUCT or none does")
+    if products_item is not None and not systems[0].endswith(PRODUCT):
+        raise products_item.fail("needs systems that end in .PRODUCT")
+    return Agree(check, within, systems, rows, products)
+
+
+def _system(item: Item) -> str:
+    name = item.text()
+    system, _, attribute = name.partition(".")
+    if system not in WORDS:
+        raise item.fail(f"unknown system {system!r}; known are {', '.join(WORDS)}")
+    if _form(name) is None:
+        known = (f"{a}PRODUCT" if a.endswith(".") else a for a in WORDS[system])
+        raise item.fail(f"unknown attribute {attribute!r} of {system}; known are {', '.join(known)}")
+    if attribute in OCCURRENCES:
+        raise item.fail(f"every {attribute} counts by itself; agree compares states")
+    return name
+
+
+def _form(name: str) -> tuple[str | bool, ...] | str | None:
+    """The values of `system.attribute`, or what sort of value it takes; None when there is no such word."""
+    system, _, attribute = name.partition(".")
+    form = WORDS[system].get(attribute.removesuffix("PRODUCT") if name.endswith(PRODUCT) else attribute)
+    return (True, False) if form == "boolean" else form
+
+
+def _rows(item: Item | None, systems: Sequence[str]) -> list[Row]:
+    if item is None:
+        return []
+    rows = [_row(row, systems) for row in item.items()]
+    if not rows:
+        raise item.fail("has no rows")
+    return rows
+
+
+def _row(item: Item, systems: Sequence[str]) -> Row:
+    cells = item.items()
+    if len(cells) != len(systems):
+        raise item.fail(f"has {len(cells)} values for {len(systems)} systems")
+    return tuple(_cell(cell, name) for cell, name in zip(cells, systems, strict=True))
+
+
+def _cell(item: Item, name: str) -> Any:
+    value = item.plain()
+    form = _form(name)
+    if value is None:
+        raise item.fail("null counts as never seen and cannot be mapped")
+    if isinstance(form, tuple) and not any(type(word) is type(value) and word == value for word in form):
+        raise item.fail(f"{name} never is {value!r}; its values are {', '.join(map(str, form))}")
+    return value

@@ -1,0 +1,129 @@
+"""`checks replay` without Kafka: the same agents over a ledger in memory, with the clock of the events.
+
+The core is `Replay`: feed it records in order of arrival, it returns what is decided. All deadlines due
+before an event's `occurred_at` fire, in order of due time, before the event is applied.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from agents.audit import Audit
+from agents.intake import Intake
+from agents.memory import Delivered, MemoryBatch, Output, World
+from agents.observe import Observe
+from agents.ports import Headers
+from agents.rules import Checks
+from agents.shell import WITHDRAWN, Shell
+from schemas import headers as ce
+from schemas.catalogue import EVENTS
+from schemas.codec import Codec, codecs
+from schemas.errors import RecordError
+from schemas.fields import iso
+
+Line = dict[str, Any]
+AUDITED = "yupan.state.v1"
+PARTITIONS = 1
+
+
+class Input(NamedTuple):
+    """One line: a valid record with its topic and, if given, `ce_id` and `ce_source`."""
+
+    topic: str
+    record: dict[str, Any]
+    id: str | None = None
+    source: str | None = None
+
+
+def parse(text: str) -> Input:
+    """An input line, JSON `{"topic", "record", "id"?, "source"?}`. Raises `RecordError`, which names the field."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise RecordError("bad_type", f"not JSON ({str(error).partition(':')[0]})") from None
+    if not isinstance(data, dict):
+        raise RecordError("bad_type", "not a JSON object")
+    for name in data:
+        if name not in Input._fields:
+            raise RecordError("bad_value", f"no such field; known are {', '.join(Input._fields)}", name)
+    topic, record = data.get("topic"), data.get("record")
+    if topic not in EVENTS:
+        raise RecordError("bad_value" if "topic" in data else "missing_field", "is no topic of ours", "topic")
+    if not isinstance(record, dict):
+        raise RecordError("bad_type" if "record" in data else "missing_field", "is no JSON object", "record")
+    for name in ("id", "source"):
+        if not isinstance(data.get(name), (str, type(None))):
+            raise RecordError("bad_type", "is no text", name)
+    return Input(topic, EVENTS[topic].from_json(record), data.get("id") or None, data.get("source") or None)
+
+
+class Replay:
+    """All checks over one file. Times are milliseconds; one partition, one transaction an event."""
+
+    def __init__(self, checks: Checks, known: Mapping[str, Codec] | None = None) -> None:
+        self._codecs = codecs() if known is None else known
+        shell = Shell(Intake(self._codecs, PARTITIONS, events_clock=True), self._codecs)
+        self._audit = Audit(shell, checks)
+        self._observe = Observe(shell)
+        self._world = World()
+        self._status: dict[str, str] = {}
+
+    def feed(self, line: Input) -> list[Line]:
+        """Everything that is decided before and on this event. Raises `RecordError` when it is not usable."""
+        at = line.record["occurred_at"]
+        lines = list(self._fire(at))
+        codec = self._codecs[line.topic]
+        name = codec.event.key(line.record)
+        head: Headers = []
+        if line.id is not None:
+            head.append(("ce_id", line.id.encode()))
+        if line.source is not None:
+            head.append(("ce_source", line.source.encode()))
+        key = None if name is None else name.encode()
+        arrived = max(self._world.clock, at)
+        message = Delivered(line.topic, codec.encode(line.record), key, head, next(self._world.offsets), arrived)
+        agent = self._audit.process if line.topic == AUDITED else self._observe.process
+        agent(MemoryBatch(self._world, line.topic, [message]))
+        lines += self._decided()
+        return lines
+
+    def finish(self, until: int | None = None) -> list[Line]:
+        """What falls due up to `until`; without it, up to the largest `occurred_at` seen."""
+        self._world.clock = max(self._world.clock, until or 0)
+        return list(self._fire(self._world.clock))
+
+    def _fire(self, before: int) -> Iterator[Line]:
+        while (fired := self._world.next_due(before)) is not None:
+            self._world.clock = max(self._world.clock, fired.due_at)
+            self._audit.process(MemoryBatch(self._world, AUDITED, [], [fired]))
+            yield from self._decided()
+
+    def _decided(self) -> Iterator[Line]:
+        outputs, self._world.outputs = self._world.outputs, []
+        for output in outputs:
+            yield self._line(output)
+
+    def _line(self, output: Output) -> Line:
+        kind = EVENTS[output.topic].name
+        if output.value is None:
+            attributes = ce.read(output.headers)
+            msisdn, _, reminder_id = (output.key or b"").decode().partition("|")
+            ended = {"reminder_id": reminder_id, "withdrawn": attributes[WITHDRAWN]}
+            return {"kind": kind, "at": attributes["ce_time"], "msisdn": msisdn, **ended}
+        record = self._codecs[output.topic].decode(output.value)
+        if kind != "anomaly":
+            said: Line = {name: record[name] for name in ("reminder_id", "title", "source_id") if name in record}
+            return {"kind": kind, "at": iso(record["occurred_at"]), "msisdn": record["msisdn"], **said}
+        return self._anomaly_line(record)
+
+    def _anomaly_line(self, record: Mapping[str, Any]) -> Line:
+        line: Line = {"kind": "anomaly", "at": iso(record["occurred_at"])}
+        names = ("check", "msisdn", "status", "anomaly_id", "evidence", "reason")
+        line |= {name: record[name] for name in names}
+        if self._status.get(record["anomaly_id"]) == record["status"]:  # the same anomaly, known by other evidence
+            del line["status"]
+            line["kind"] = "evidence"
+        self._status[record["anomaly_id"]] = record["status"]
+        return line

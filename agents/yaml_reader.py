@@ -1,0 +1,152 @@
+"""YAML that is read strictly: every key known, every type right, every error with its file and line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schemas.errors import UsageError
+
+LANGUAGES = ("zh", "en")
+_SPAN = re.compile(r"(\d+) ?(ms|s|min|h|d)").fullmatch
+_UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class FileError(UsageError):
+    """What is wrong in a file, and where: `activation.yaml:12: within: …`."""
+
+    def __init__(self, file: Path, line: int, reason: str) -> None:
+        super().__init__(f"{file}:{line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
+def load(file: Path) -> Section:
+    """The mapping that `file` holds. Raises `FileError`."""
+    try:
+        node = yaml.compose(file.read_text("utf-8"), Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise FileError(file, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FileError(file, 1, f"not YAML: {str(error).splitlines()[0]}") from None
+    if node is None:
+        raise FileError(file, 1, "is empty")
+    return Section(file, Item(file, "", node).must(yaml.MappingNode, "a mapping of keys to values"), "")
+
+
+class Item:
+    """One value and where it stands. `path` names it for people: `cases[2].at`."""
+
+    def __init__(self, file: Path, path: str, node: yaml.Node) -> None:
+        self.file = file
+        self.path = path
+        self.node = node
+        self.key_line = node.start_mark.line + 1
+
+    def fail(self, reason: str) -> FileError:
+        """The error to raise about this value."""
+        text = f"{self.path}: {reason}" if self.path else reason
+        return FileError(self.file, self.node.start_mark.line + 1, text)
+
+    def must(self, kind: type[yaml.Node], wanted: str) -> Any:
+        """The node, which has to be of `kind`."""
+        if not isinstance(self.node, kind):
+            raise self.fail(f"should be {wanted}")
+        return self.node
+
+    def plain(self) -> str | int | float | bool | None:
+        """The scalar as YAML understands it."""
+        node = self.must(yaml.ScalarNode, "a single value")
+        value = yaml.SafeLoader("").construct_object(node, deep=True)
+        if value is not None and not isinstance(value, (str, int, float, bool)):
+            raise self.fail("should be a text, a number or a boolean; put a date into quotes")
+        return value
+
+    def text(self) -> str:
+        """A text that is not empty."""
+        value = self.plain()
+        if not isinstance(value, str) or not value.strip():
+            raise self.fail("should be a text that is not empty")
+        return value
+
+    def whole(self) -> int:
+        """A whole number."""
+        value = self.plain()
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.fail("should be a whole number")
+        return value
+
+    def span(self) -> int:
+        """Milliseconds of `30 s`, `10 min`, `24 h`."""
+        found = _SPAN(str(self.plain()))
+        if found is None:
+            raise self.fail("should be a time span such as 30 s, 10 min, 24 h or 3 d")
+        return int(found[1]) * _UNITS[found[2]]
+
+    def one_of(self, *words: str) -> str:
+        """One of `words`."""
+        value = self.text()
+        if value not in words:
+            raise self.fail(f"{value!r} is not one of {', '.join(words)}")
+        return value
+
+    def items(self) -> list[Item]:
+        """The members of a list."""
+        node = self.must(yaml.SequenceNode, "a list")
+        return [Item(self.file, f"{self.path}[{n}]", member) for n, member in enumerate(node.value, 1)]
+
+    def section(self) -> Section:
+        """The mapping that this is."""
+        return Section(self.file, self.must(yaml.MappingNode, "a mapping of keys to values"), self.path)
+
+    def texts(self) -> dict[str, str]:
+        """A text for people: both languages, no other."""
+        section = self.section()
+        texts = {language: section.take(language).text().strip() for language in LANGUAGES}
+        section.finish()
+        return texts
+
+
+class Section:
+    """A mapping of which each key is taken once; `finish` refuses what nobody took."""
+
+    def __init__(self, file: Path, node: yaml.MappingNode, path: str) -> None:
+        self.here = Item(file, path, node)
+        self._items: dict[str, Item] = {}
+        self._taken: list[str] = []
+        for key, value in node.value:
+            name = str(key.value)
+            item = Item(file, f"{path}.{name}" if path else name, value)
+            if name in self._items:
+                raise FileError(file, key.start_mark.line + 1, f"{item.path}: stands here twice")
+            item.key_line = key.start_mark.line + 1
+            self._items[name] = item
+
+    def take(self, name: str) -> Item:
+        """The value of a key that has to be there."""
+        item = self.get(name)
+        if item is None:
+            raise self.here.fail(f"{name} is missing")
+        return item
+
+    def get(self, name: str) -> Item | None:
+        """The value of a key that may be left out."""
+        self._taken.append(name)
+        return self._items.get(name)
+
+    def rest(self) -> Iterator[tuple[str, Item]]:
+        """All keys that nobody has taken yet, with their values."""
+        for name in [n for n in self._items if n not in self._taken]:
+            yield name, self.take(name)
+
+    def finish(self) -> None:
+        """Raise `FileError` for a key that nobody knows."""
+        for name, item in self._items.items():
+            if name not in self._taken:
+                known = ", ".join(dict.fromkeys(self._taken))
+                raise FileError(self.here.file, item.key_line, f"{item.path}: unknown key; known are {known}")
