@@ -41,8 +41,8 @@ def parse(text: str) -> Input:
     """An input line, JSON `{"topic", "record", "id"?, "source"?}`. Raises `RecordError`, which names the field."""
     try:
         data = json.loads(text)
-    except ValueError as error:
-        raise RecordError("bad_type", f"not JSON ({str(error).partition(':')[0]})") from None
+    except json.JSONDecodeError as error:
+        raise RecordError("bad_type", f"not JSON ({error.msg} at column {error.colno})") from None
     if not isinstance(data, dict):
         raise RecordError("bad_type", "not a JSON object")
     for name in data:

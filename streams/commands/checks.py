@@ -1,0 +1,201 @@
+"""`yupan checks`: the rules of the audit, whether their cases hold, and what they say of a file of events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from agents.replay import Replay
+    from agents.rules import Check, Checks
+    from streams.settings import Settings
+
+
+@click.group(epilog="Example:  yupan checks list")
+def command() -> None:
+    """List, show, test and replay the checks of the audit (agents/checks and YUPAN_CHECKS)."""
+
+
+@command.command("list", epilog="Example:  yupan checks list --json")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(as_json: bool) -> None:
+    """List all checks: id, title, kind, deadline, severity."""
+    settings, checks = _load()
+    for check in checks.by_id.values():
+        row = _row(check)
+        if as_json:
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            title = check.title[settings.language]
+            click.echo(f"{check.id:<24} {check.kind:<8} {row['within']:>8}  {check.severity:<9} {title}")
+
+
+@command.command("show", epilog="Example:  yupan checks show activation")
+@click.argument("check_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on one line.")
+def show(check_id: str, as_json: bool) -> None:
+    """Show one check whole: its rule, its texts, its cases."""
+    settings, checks = _load()
+    check = _known(checks, [check_id])[0]
+    texts = {name: getattr(check, name) for name in ("cause", "wording", "guidance")}
+    cases = [case.name for case in check.cases]
+    whole = {**_row(check), **check.rule.describe(), **texts, "cases": cases, "file": str(check.file)}
+    if as_json:
+        click.echo(json.dumps(whole, ensure_ascii=False))
+        return
+    for name, value in whole.items():
+        click.echo(f"{name}:")
+        for line in _lines(value, settings.language):
+            click.echo(f"  {line}")
+
+
+@command.command("test", epilog="Example:  yupan checks test activation")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+def test(ids: tuple[str, ...]) -> int:
+    """Run the cases of all checks, or of those named. Exit code 1 when one is decided otherwise than it expects."""
+    from agents.cases import differences
+    from schemas.codec import codecs
+
+    _, checks = _load()
+    known, failed, cases = codecs(), 0, 0
+    for check in _known(checks, ids):
+        found = differences(check, known)
+        for difference in found:
+            click.echo(difference)
+        failed += len(found)
+        cases += len(check.cases)
+    click.echo(f"{cases} cases, {failed} decided otherwise than expected")
+    return 1 if failed else 0
+
+
+@command.command("replay", epilog="Example:  yupan checks replay events.jsonl --json --until 2026-11-22T13:00:00+08:00")
+@click.argument("names", metavar="FILE", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--until", metavar="TIME", help="The clock at the end; by default the newest event's time.")
+@click.option("--check", "only", metavar="ID", multiple=True, help="Only this check; may be given several times.")
+def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple[str, ...]) -> int:
+    """Send a file of events ("-": stdin) through all checks, without Kafka, and print what they decide.
+
+    One JSON object a line: {"topic", "record", "id"?, "source"?}, in order of arrival. Lines that cannot
+    be used are reported with number, field and reason; the exit code is 1 then.
+    """
+    from agents.replay import Replay
+    from agents.rules import Checks
+
+    settings, checks = _load()
+    file, more = _split(names, checks, bool(only))
+    ids = [*(one for word in only for one in word.split(",")), *more]
+    end = _time(until, settings) if until else None
+    bad = 0
+    run = Replay(Checks(_known(checks, ids)))
+    with click.open_file(file, encoding="utf-8", errors="replace") if file == "-" else _open(file) as lines:
+        for found in _fed(run, lines):
+            if isinstance(found, str):
+                bad += 1
+                click.echo(found, err=True)
+            else:
+                click.echo(_printed(found, as_json, settings.language))
+    for line in run.finish(end):
+        click.echo(_printed(line, as_json, settings.language))
+    if bad:
+        click.echo(f"{bad} lines could not be used", err=True)
+    return 1 if bad else 0
+
+
+def _fed(run: Replay, lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
+    """What is decided on each line, or the text that says why it cannot be used."""
+    from agents.replay import parse
+    from schemas.errors import RecordError
+
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            yield from run.feed(parse(text))
+        except RecordError as error:
+            yield f"line {number}: {error} ({error.reason})"
+
+
+def _load() -> tuple[Settings, Checks]:
+    from agents.rules import load_checks
+    from streams.settings import Settings
+
+    settings = Settings.load()
+    return settings, load_checks(settings.checks, settings.deadlines)
+
+
+def _known(checks: Checks, ids: Iterable[str]) -> list[Check]:
+    """The checks with these ids, or all. Raises `UsageError`."""
+    from schemas.errors import UsageError
+
+    wanted = list(ids)
+    for check_id in wanted:
+        if check_id not in checks.by_id:
+            raise UsageError(f"no check {check_id!r}; `yupan checks list` prints {', '.join(checks.by_id)}")
+    return [checks.by_id[check_id] for check_id in wanted or checks.by_id]
+
+
+def _split(names: tuple[str, ...], checks: Checks, several: bool) -> tuple[str, list[str]]:
+    """The file, and further ids written behind `--check`."""
+    ids = [name for name in names if several and name in checks.by_id]
+    files = [name for name in names if name not in ids]
+    if len(files) != 1:
+        raise click.UsageError("give one FILE, or - for stdin")
+    return files[0], ids
+
+
+def _open(file: str) -> Any:
+    from schemas.errors import UsageError
+
+    try:
+        return open(file, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
+
+
+def _time(text: str, settings: Settings) -> int:
+    """A moment on the command line; without offset it is in YUPAN_TIMEZONE. Raises `UsageError`."""
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from schemas.errors import UsageError
+
+    if text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--until: {text!r} is neither ISO 8601 nor epoch milliseconds") from None
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(settings.timezone))
+    return round(zoned.timestamp() * 1000)
+
+
+def _row(check: Check) -> dict[str, Any]:
+    from agents.anomalies import span_text
+
+    within = span_text(check.rule.within, "en")
+    return {"id": check.id, "title": check.title, "kind": check.kind, "within": within, "severity": check.severity}
+
+
+def _lines(value: Any, language: str) -> list[str]:
+    """A value for people: texts in their language, lists one a line."""
+    if isinstance(value, dict):
+        return [str(value[language])]
+    if isinstance(value, list):
+        return [" – ".join(map(str, v)) if isinstance(v, list) else str(v) for v in value]
+    return [str(value)]
+
+
+def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:
+    if as_json:
+        return json.dumps(line, ensure_ascii=False)
+    head = f"{line['at']}  {line['msisdn']}  {line['kind']:<8}"
+    if "evidence" in line:
+        evidence = ", ".join(f"{name} {value}" for name, value in line["evidence"].items())
+        return f"{head}  {line['check']} {line.get('status', 'changed')} ({line['reason']}): {evidence}"
+    if "withdrawn" in line:
+        return f"{head}  withdrawn, {line['withdrawn']}"
+    return f"{head}  {line['title'].get(language, '')}"
