@@ -48,12 +48,12 @@ class ClickHouseServer(Part):
     @property
     def dsn(self) -> str:
         """The address of the database `yupan`, as the setting CLICKHOUSE takes it."""
-        return self.database("yupan")
+        return self._address("yupan")
 
     def database(self, name: str) -> str:
         """Return the address of a database of that name, created where it is missing (running server)."""
         self._execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
-        return f"clickhouse://default:@{HOST}:{self.port}/{name}"
+        return self._address(name)
 
     def prepare(self) -> None:
         """Write the configuration."""
@@ -73,10 +73,13 @@ class ClickHouseServer(Part):
         from clickhouse_driver.errors import Error
 
         try:
-            self._execute("SELECT 1")
+            self._execute("CREATE DATABASE IF NOT EXISTS yupan")
         except (Error, EOFError, OSError):
             return False
         return True
+
+    def _address(self, name: str) -> str:
+        return f"clickhouse://default:@{HOST}:{self.port}/{name}"
 
     def _execute(self, statement: str) -> None:
         from clickhouse_driver import Client
