@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -46,6 +46,8 @@ class EventType:
     default_source: Callable[[Record], str] | None = None
     """Who the event comes from when `ce_source` is missing."""
     compatibility: str = "FULL_TRANSITIVE"
+    flow: Literal["in", "out", "internal"] = "in"
+    """Whether others publish it, we do, or we do for ourselves."""
 
     @property
     def name(self) -> str:

@@ -29,6 +29,7 @@ class Alert(TypedDict):
 EVENT = EventType(
     record=Alert,
     topic="yupan.alert.v1",
+    flow="out",
     key=lambda r: r["incident_id"],
     examples=(
         {

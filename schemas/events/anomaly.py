@@ -47,6 +47,7 @@ def _rule(anomaly: Record) -> None:
 EVENT = EventType(
     record=Anomaly,
     topic="yupan.anomaly.v1",
+    flow="out",
     key=subject_key,
     rule=_rule,
     examples=(

@@ -13,6 +13,7 @@ class InternalList(ListEntry):
 EVENT = EventType(
     record=InternalList,
     topic="yupan.internal.list.v1",
+    flow="internal",
     key=lambda r: None,
     rule=check_entry,
     examples=(

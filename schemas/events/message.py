@@ -23,6 +23,7 @@ class Message(TypedDict):
 EVENT = EventType(
     record=Message,
     topic="yupan.message.v1",
+    flow="out",
     key=lambda r: r["msisdn"],
     examples=(
         {

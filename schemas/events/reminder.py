@@ -35,6 +35,7 @@ def reminder_key(reminder: Record) -> str:
 EVENT = EventType(
     record=Reminder,
     topic="yupan.reminder.v1",
+    flow="out",
     key=reminder_key,
     partition_key=lambda r: r["msisdn"],
     examples=(

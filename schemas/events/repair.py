@@ -23,6 +23,7 @@ class Repair(TypedDict):
 EVENT = EventType(
     record=Repair,
     topic="yupan.repair.v1",
+    flow="out",
     key=lambda r: r["msisdn"],
     examples=(
         {

@@ -26,6 +26,7 @@ class RetentionResult(TypedDict):
 EVENT = EventType(
     record=RetentionResult,
     topic="yupan.retention-result.v1",
+    flow="out",
     key=lambda r: r["msisdn"],
     examples=(
         {

@@ -33,6 +33,7 @@ class Route(TypedDict):
 EVENT = EventType(
     record=Route,
     topic="yupan.route.v1",
+    flow="out",
     key=call_key,
     keys=FirstPhaseKeys,
     examples=(

@@ -91,6 +91,7 @@ class ScreenPop(TypedDict):
 EVENT = EventType(
     record=ScreenPop,
     topic="yupan.screen-pop.v1",
+    flow="out",
     key=call_key,
     keys=FirstPhaseKeys,
     examples=(

@@ -29,6 +29,7 @@ class TaggedCall(Call):
 EVENT = EventType(
     record=TaggedCall,
     topic="yupan.tagged-call.v1",
+    flow="out",
     key=call_key,
     keys=FirstPhaseKeys,
     examples=(
