@@ -60,10 +60,14 @@ def mask(msisdn: str) -> str:
     return f"{msisdn[:5]}****{msisdn[-4:]}" if len(msisdn) >= 11 else "****"
 
 
+def masked(text: str) -> str:
+    """`text` with every number masked that may be an MSISDN: for texts that somebody else wrote."""
+    return _MAYBE_MSISDN.sub(lambda m: mask(m[0]), text)
+
+
 def shown(value: object) -> str:
     """`value` for an error's text: quoted, 40 characters at most, numbers that may be an MSISDN masked."""
-    text = value if isinstance(value, str) else str(value)
-    return repr(_MAYBE_MSISDN.sub(lambda m: mask(m[0]), text[:200])[:40])
+    return repr(masked(str(value)[:200])[:40])
 
 
 def international(number: str, country_code: str) -> str:

@@ -30,9 +30,10 @@ class PopReminder(TypedDict):
 
 
 class PopTask(TypedDict):
-    """A retention task that is still free."""
+    """A retention task: `state` OPEN may be offered; TAKEN, by its `owner`, may not (#58)."""
 
     task_id: Id
+    state: str | None
     product: str | None
     policy: str | None
     script: str | None
@@ -113,7 +114,7 @@ EVENT = EventType(
                     "occurred_at": 1795320000000,
                 }
             ],
-            "retention_tasks": [{"task_id": "t-1", "product": "5g-199", "occurred_at": 1795320000000}],
+            "retention_tasks": [{"task_id": "t-1", "state": "OPEN", "product": "5g-199", "occurred_at": 1795320000000}],
             "contacts": [
                 {"contact_id": "wx-1", "channel": "WECHAT", "kind": "MESSAGE", "occurred_at": 1795320000000},
             ],
