@@ -34,6 +34,7 @@ class Intake:
     """Reads the records of every topic. `events_clock`: the time is that of the events, not of the wall."""
 
     def __init__(self, codecs: Mapping[str, Codec], partitions: int, *, events_clock: bool = False) -> None:
+        """`partitions`: how many every topic has; 0: keys may lie anywhere (the history stores what it finds)."""
         self.codecs = codecs
         self.partitions = partitions
         self.events_clock = events_clock
@@ -52,7 +53,7 @@ class Intake:
         name = None if key is None else key.decode("utf-8", "replace")
         if not codec.event.has_right_key(record, name):
             raise RecordError("wrong_key", "the key differs from what the record names")
-        if key is not None:
+        if key is not None and self.partitions:
             right = partition_of(key, self.partitions)
             if right != message.partition():
                 return self._elsewhere(message, headers, right)

@@ -1,0 +1,103 @@
+"""One customer, all that is known, from the history (#33, #55).
+
+Rows come from ClickHouse; the pure functions that a worker decides with judge them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents import lists, states
+from agents.event import Event
+from agents.profile import Profile, facts_at, owner_since, with_entry, with_facts
+from agents.segments import LISTS, segment_at
+from schemas.events.state import OCCURRENCES
+from schemas.fields import iso
+from sinks import queries
+from sinks.clickhouse import ClickHouse
+from sinks.tables import ARRIVAL
+
+Rows = list[dict[str, Any]]
+ENDED = ("RESOLVED", "WITHDRAWN")
+
+
+def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50) -> dict[str, Any]:
+    """The answer of `yupan customer` (contracts, "Output for programs"), as of `now` (ms).
+
+    Nothing of an earlier owner of the number is shown. Raises `PartError`.
+    """
+    entries = queries.lists(db, msisdn)
+    profile = _profile(queries.facts(db, msisdn), entries, msisdn)
+    segment = segment_at(profile, _heads(entries), now)
+    since = owner_since(profile, now) or 0
+    return {
+        "msisdn": msisdn,
+        "segment": segment.name,
+        "receipt": _readable(segment.receipt),
+        "facts": facts_at(profile, now),
+        "states": _states(queries.states(db, msisdn, tuple(OCCURRENCES)), since),
+        "anomalies": [_plain(a) for a in queries.anomalies(db, msisdn) if _is_open(a) and a["opened_at"] >= since],
+        "reminders": [_plain(r) for r in queries.reminders(db, msisdn) if _is_shown(r, now, since)],
+        "retention_tasks": [_plain(t) for t in queries.tasks(db, msisdn) if _is_offered(t, since)],
+        "tickets": [_plain(t) for t in queries.tickets(db, msisdn) if t["occurred_at"] >= since],
+        "timeline": [{**e, "time": iso(e["time"])} for e in queries.timeline(db, msisdn, limit, since)],
+    }
+
+
+def _profile(facts: Rows, entries: Rows, msisdn: str) -> Profile | None:
+    profile: Profile | None = None
+    for row in facts:
+        profile = with_facts(profile, {"facts": {row["fact"]: row["value"]}, "occurred_at": row["occurred_at"]})
+    for row in entries:
+        if row["msisdn"] == msisdn:
+            profile = with_entry(profile, row)
+    return profile
+
+
+def _heads(entries: Rows) -> Mapping[str, lists.Head | None]:
+    heads: dict[str, lists.Head | None] = dict.fromkeys(LISTS)
+    for row in entries:
+        if row["action"] == "REPLACED":
+            heads[row["list"]] = lists.with_replaced(heads.get(row["list"]), row)
+    return heads
+
+
+def _states(rows: Rows, since: int) -> dict[str, dict[str, Any]]:
+    held: states.Held = {}
+    for row in rows:
+        if row["occurred_at"] < since:
+            continue
+        event = Event("yupan.state.v1", row, row["ce_id"], row["ce_source"], row["occurred_at"])
+        held = states.apply(held, f"{row['system']}.{row['attribute']}", event).held
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in sorted(held.items()):
+        system, _, attribute = name.partition(".")
+        if entry[0] is not None:
+            found.setdefault(system, {})[attribute] = {"value": entry[0], "since": iso(entry[1])}
+    return found
+
+
+def _is_open(anomaly: Mapping[str, Any]) -> bool:
+    return anomaly["status"] not in ENDED
+
+
+def _is_shown(reminder: Mapping[str, Any], now: int, since: int) -> bool:
+    ended = reminder["withdrawn"] or (reminder["expires_at"] is not None and reminder["expires_at"] <= now)
+    return not ended and reminder["occurred_at"] >= since
+
+
+def _is_offered(task: Mapping[str, Any], since: int) -> bool:
+    return task["action"] not in ("WITHDRAWN", "DONE") and task["occurred_at"] >= since
+
+
+_HIDDEN = frozenset(ARRIVAL) - {"occurred_at"} | {"withdrawn"}
+_TIMES = frozenset({"occurred_at", "opened_at", "expires_at", "due_at", "valid_from", "valid_to"})
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return _readable({name: value for name, value in row.items() if name not in _HIDDEN})
+
+
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: iso(v) if n in _TIMES and isinstance(v, int) else v for n, v in row.items()}

@@ -1,0 +1,56 @@
+"""The whole flow in one place: which agent reads which topics, in which role.
+
+state ─────────────► audit ────► anomaly, reminder
+customer, list ────► profiles ─► internal.list ─► profiles
+call ──────────────► calls ────► tagged-call, screen-pop (at once)
+contact ───────────► contacts
+ticket ────────────► tickets
+retention-task ────► tasks
+usage, seat, … ────► observe     only validates: `decide` dead-letters what is unusable on every In topic
+
+history reads what it keeps of all of these, and of what they send, and writes rows to ClickHouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from agents import desk
+from agents.audit import Audit
+from agents.intake import Intake
+from agents.observe import Observe
+from agents.ports import Batch
+from agents.rules import Checks
+from agents.shell import Counts, Shell
+from schemas.catalogue import EVENTS
+from schemas.codec import Codec
+from streams.settings import Settings
+
+ROLES = ("decide", "history")
+AUDITED = ("yupan.state.v1",)
+
+
+class Binding(NamedTuple):
+    """An agent: its public name, the topics that are its alone, and what it does with a batch of one of them."""
+
+    name: str
+    topics: tuple[str, ...]
+    process: Callable[[Batch], None]
+
+
+def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, counts: Counts) -> list[Binding]:
+    """The agents of the role `decide`."""
+    intake = Intake(codecs, settings.partitions, events_clock=settings.clock == "events")
+    shell = Shell(intake, codecs, counts, settings.act_within)
+    bindings = [Binding("yupan-audit", AUDITED, Audit(shell, checks).process)]
+    for agent in (desk.Profiles, desk.Calls, desk.Contacts, desk.Tickets, desk.Tasks):
+        bindings.append(Binding(f"yupan-{agent.__name__.lower()}", agent.topics, agent(shell).process))
+    taken = {topic for binding in bindings for topic in binding.topics}
+    rest = tuple(topic for topic, event in EVENTS.items() if event.flow == "in" and topic not in taken)
+    return [*bindings, Binding("yupan-observe", rest, Observe(shell).process)]
+
+
+def topics(bindings: list[Binding]) -> tuple[str, ...]:
+    """All topics that these agents read."""
+    return tuple(topic for binding in bindings for topic in binding.topics)
