@@ -34,7 +34,8 @@ SEVERITY = {"CRITICAL": "bold red", "MAJOR": "red", "MINOR": "yellow", "WARNING"
 
 def show(found: Mapping[str, Any], language: str, timezone: str) -> None:
     """Print the answer of `streams.customer.customer`."""
-    Console().print(View(language, ZoneInfo(timezone)).whole(found))
+    # what customers wrote is text, not markup
+    Console(markup=False, emoji=False, highlight=False).print(View(language, ZoneInfo(timezone)).whole(found))
 
 
 class View:
@@ -74,7 +75,9 @@ class View:
         ]
         title = self._text(row.get("title")) or row.get("check") or ""
         style = SEVERITY.get(row.get("severity") or "", "")
-        return Panel("\n".join(lines), title=f"{self._words[name]} · {title}", title_align="left", border_style=style)
+        return Panel(
+            "\n".join(lines), title=Text(f"{self._words[name]} · {title}"), title_align="left", border_style=style
+        )
 
     def _text(self, text: Any) -> str:
         return (
