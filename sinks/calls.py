@@ -35,12 +35,6 @@ CALL = f"SELECT {AGGREGATES} FROM calls"
 """Follow it with WHERE and `GROUP BY call_id`. `phases` is 0 while only the tag of a call has arrived."""
 
 
-def answered(call: dict[str, Any]) -> str:
-    """The staff member who served the call, empty when nobody did."""
-    staff: str = call["served_by"]
-    return staff
-
-
 def status(call: dict[str, Any]) -> str:
     """The measured outcome, else what the phases show, else the last phase."""
     if call["measured"]:

@@ -65,8 +65,8 @@ class Native:
         try:
             self.query("SELECT 1")
         except NotMigratedError:
-            with self._faults():
-                self._connect("default").execute(f"CREATE DATABASE IF NOT EXISTS `{self._database}`")
+            with self._faults(), self._connect("default") as client:
+                client.execute(f"CREATE DATABASE IF NOT EXISTS `{self._database}`")
 
     def close(self) -> None:
         with self._lock:
@@ -81,8 +81,8 @@ class Native:
         try:
             rows = self.query("SELECT version() AS version")
         except NotMigratedError:
-            with self._faults():
-                rows = [{"version": self._connect("default").execute("SELECT version()")[0][0]}]
+            with self._faults(), self._connect("default") as client:
+                rows = [{"version": client.execute("SELECT version()")[0][0]}]
         return tuple(int(part) for part in str(rows[0]["version"]).split(".") if part.isdigit())
 
     @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sinks.calls import CALL, answered, status
+from sinks.calls import CALL, status
 from sinks.clickhouse import ClickHouse, Params
 from sinks.tables import record, select
 
@@ -140,5 +140,5 @@ def _entry(call: dict[str, Any]) -> dict[str, Any]:
         "kind": "CALL",
         "text": call["needed"] or None,
         "status": status(call),
-        "staff": answered(call) or None,
+        "staff": call["served_by"] or None,
     }
