@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from agents.audit import Audit
@@ -59,11 +60,17 @@ def parse(text: str) -> Input:
     return Input(topic, EVENTS[topic].from_json(record), data.get("id") or None, data.get("source") or None)
 
 
+@cache
+def _codecs() -> Mapping[str, Codec]:
+    """Built once a process: a replay teaches them nothing."""
+    return codecs()
+
+
 class Replay:
     """All checks over one file. Times are milliseconds; one partition, one transaction an event."""
 
-    def __init__(self, checks: Checks, known: Mapping[str, Codec] | None = None) -> None:
-        self._codecs = codecs() if known is None else known
+    def __init__(self, checks: Checks) -> None:
+        self._codecs = _codecs()
         shell = Shell(Intake(self._codecs, PARTITIONS, events_clock=True), self._codecs)
         self._audit = Audit(shell, checks)
         self._observe = Observe(shell)

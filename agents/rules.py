@@ -20,6 +20,7 @@ from agents import kinds
 from agents.verdicts import Rule
 from agents.yaml_reader import FileError, Item, load
 from schemas.errors import UsageError
+from schemas.events.state import WORDS
 
 SHIPPED = Path(__file__).parent / "checks"
 SEVERITIES = ("CRITICAL", "MAJOR", "MINOR", "WARNING")
@@ -187,8 +188,8 @@ def _step(item: Item) -> Step:
     at = section.take("at").span()
     state = section.take("state")
     system, _, attribute = state.text().partition(".")
-    if not attribute:
-        raise state.fail("should be SYSTEM.ATTRIBUTE")
+    if system not in WORDS or not attribute:
+        raise state.fail(f"should be SYSTEM.ATTRIBUTE, the system one of {', '.join(WORDS)}")
     record: dict[str, Any] = {"system": system, "attribute": attribute, "value": section.take("value").plain()}
     texts = {}
     for name in ("transaction", "region", "id", "source"):

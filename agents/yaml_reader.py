@@ -34,6 +34,8 @@ def load(file: Path) -> Section:
         raise FileError(file, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FileError(file, 1, f"not YAML: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise FileError(file, 1, f"cannot be read ({error.strerror})") from None
     if node is None:
         raise FileError(file, 1, "is empty")
     return Section(file, Item(file, "", node).must(yaml.MappingNode, "a mapping of keys to values"), "")

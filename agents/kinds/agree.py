@@ -233,11 +233,11 @@ def read(section: Section, check: str, within: int) -> Agree:
     systems = [_system(item) for item in items]
     if len(set(systems)) < max(len(systems), 2):
         raise systems_item.fail("names at least two systems, each once, the reference first")
+    if len({name.endswith(PRODUCT) for name in systems}) > 1:
+        raise systems_item.fail("either all of them end in .PRODUCT or none does")
     rows = _rows(section.get("mapping"), systems)
     products_item = section.get("products")
     products = [] if products_item is None else [item.text() for item in products_item.items()]
-    if len({name.endswith(PRODUCT) for name in systems}) > 1:
-        raise systems_item.fail("either all of them end in .PRODUCT or none does")
     if products_item is not None and not systems[0].endswith(PRODUCT):
         raise products_item.fail("needs systems that end in .PRODUCT")
     return Agree(check, within, systems, rows, products)

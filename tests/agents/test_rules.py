@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.cases import differences
+from agents.rules import SHIPPED, load_checks, read_check
+from schemas.errors import UsageError
+
+BROKEN = sorted((Path(__file__).parent / "broken_checks").glob("*.yaml"))
+FILES = sorted(SHIPPED.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", BROKEN, ids=lambda file: file.stem)
+def test_a_broken_check_is_refused_with_file_line_and_reason(file: Path) -> None:
+    expected = file.read_text("utf-8").splitlines()[0].removeprefix("# ")
+    with pytest.raises(UsageError) as raised:
+        read_check(file)
+    assert str(raised.value) == f"{file}:{expected}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_shipped_check_has_at_least_six_cases_and_all_hold(file: Path) -> None:
+    check = read_check(file)
+    assert check.id == file.stem
+    assert len(check.cases) >= 6
+    assert not differences(check)
+
+
+def test_a_changed_rule_makes_its_cases_fail_with_a_readable_difference(tmp_path: Path) -> None:
+    text = (SHIPPED / "activation.yaml").read_text("utf-8").replace("within: 10 min", "within: 8 min", 1)
+    (tmp_path / "activation.yaml").write_text(text, "utf-8")
+    found = differences(read_check(tmp_path / "activation.yaml"))
+    assert any("exactly at the deadline is in time" in line for line in found)
+    late = next(line for line in found if "never follows" in line)
+    assert "expected OPEN at 2026-01-01T00:10:00.000Z" in late
+    assert "got      OPEN at 2026-01-01T00:08:00.000Z" in late
+
+
+def own(directory: Path, name: str, old: str = "", new: str = "") -> Path:
+    """A copy of `activation` in an operator's directory."""
+    directory.mkdir(exist_ok=True)
+    file = directory / f"{name}.yaml"
+    file.write_text((SHIPPED / "activation.yaml").read_text("utf-8").replace(old, new, 1), "utf-8")
+    return file
+
+
+def test_an_operators_check_is_added(tmp_path: Path) -> None:
+    own(tmp_path, "mine", "id: activation", "id: activation.mine")
+    checks = load_checks([tmp_path])
+    assert {"activation", "activation.mine"} <= set(checks.by_id)
+    assert {check.id for check, _ in checks.watching("hlr.status")} == {"activation", "activation.mine"}
+    assert checks.watching("hlr.network_type") == ()
+
+
+def test_an_operators_check_with_our_id_takes_its_place(tmp_path: Path) -> None:
+    own(tmp_path, "slower", "within: 10 min", "within: 1 h")
+    assert load_checks([tmp_path]).by_id["activation"].rule.within == 3_600_000
+
+
+def test_the_same_id_twice_is_refused(tmp_path: Path) -> None:
+    own(tmp_path / "a", "one")
+    own(tmp_path / "a", "two")
+    with pytest.raises(UsageError, match=r"two\.yaml:1: id: 'activation' is also in .*one\.yaml"):
+        load_checks([tmp_path / "a"])
+    own(tmp_path / "b", "one")
+    own(tmp_path / "c", "one")
+    with pytest.raises(UsageError, match="is also in"):
+        load_checks([tmp_path / "b", tmp_path / "c"])
+
+
+def test_a_deadline_can_be_overridden_by_a_setting() -> None:
+    assert load_checks(deadlines={"activation": 5_000}).by_id["activation"].rule.within == 5_000
+
+
+def test_a_deadline_for_no_check_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"YUPAN_DEADLINES: no check 'activaton'; there are activation"):
+        load_checks(deadlines={"activaton": 5_000})
+
+
+def test_a_check_of_each_product_knows_its_products(tmp_path: Path) -> None:
+    text = (SHIPPED / "activation.yaml").read_text("utf-8")
+    head, _, rest = text.partition("systems: ")
+    _, _, rest = rest.partition("within: ")
+    rule = "systems: [crm.subscription.PRODUCT, hlr.service.PRODUCT]\nproducts: [volte, data]\nwithin: "
+    for system in ("crm.status", "hlr.status"):
+        rest = rest.replace(f"{{{system}}}", "{product}")
+    file = tmp_path / "network.yaml"
+    file.write_text(head + rule + rest, "utf-8")
+    rule_read = read_check(file).rule
+    assert rule_read.subject("crm.subscription.volte") == "volte"
+    assert rule_read.subject("hlr.service.data") == "data"
+    assert rule_read.subject("crm.subscription.video") is None
+    assert rule_read.subject("vas.subscription.volte") is None
