@@ -14,13 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents import lists
-from schemas.errors import RecordError
-from schemas.fields import millis
+from schemas.events.customer import TIMES
 
 Profile = dict[str, Any]
 
-TIMES = frozenset({"opened_at", "owner_changed_at", "left_at"})
-"""Facts that are moments: ISO 8601 or milliseconds on the topic, milliseconds here."""
 VERSIONS = 4
 """How many versions of a fact are kept: what a late call may still need."""
 
@@ -31,18 +28,17 @@ def new_profile() -> Profile:
 
 
 def with_facts(profile: Profile | None, record: Mapping[str, Any]) -> Profile:
-    """`profile` with the facts of a customer record; the same object when nothing is new.
+    """`profile` with the facts of a valid customer record; the same object when nothing is new.
 
     A version that is held already is a repeat; of two different ones with the same `occurred_at` the
-    later arrival is the newer. Raises `RecordError(bad_time)` for a time that is none.
+    later arrival is the newer.
     """
     profile = profile or new_profile()
     facts: dict[str, list[list[Any]]] = dict(profile["facts"])
     changed = False
-    for name, raw in record["facts"].items():
+    for name, value in record["facts"].items():
         held = facts.get(name, [])
-        version = [_value(name, raw), record["occurred_at"]]
-        newer = _inserted(held, version)
+        newer = _inserted(held, [value, record["occurred_at"]])
         if newer is not held:
             facts[name] = newer
             changed = True
@@ -104,15 +100,6 @@ def facts_at(profile: Profile | None, at: int) -> dict[str, Any]:
 def _versions(profile: Profile | None, name: str) -> list[list[Any]]:
     versions: list[list[Any]] = profile["facts"].get(name, []) if profile else []
     return versions
-
-
-def _value(name: str, raw: Any) -> Any:
-    if name not in TIMES or raw is None:
-        return raw
-    try:
-        return millis(raw)
-    except RecordError as error:
-        raise RecordError(error.reason, str(error), f"facts.{name}") from None
 
 
 def _inserted(held: list[list[Any]], version: list[Any]) -> list[list[Any]]:

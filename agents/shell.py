@@ -92,7 +92,8 @@ class Shell:
     ) -> None:
         """Send `record`; `event_id` is computed from what caused it. `now`: before the commit (screen pops only).
 
-        `key`: instead of the record's own (a call's phases stay under that of its first). Raises `RecordError` when the record does not fit its schema.
+        `key`: instead of the record's own (a call's phases stay under that of its first).
+        Raises `RecordError` when the record does not fit its schema.
         """
         codec = self.codecs[topic]
         value = codec.encode(record)

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.profile import VERSIONS, fact, facts_at, owner_since, with_facts
-from schemas.errors import RecordError
 
 
 def told(*events: tuple[dict[str, Any], int]) -> Any:
@@ -36,17 +35,6 @@ def test_of_two_at_the_same_time_the_later_arrival_wins_and_a_repeat_changes_not
 def test_a_boolean_is_no_repeat_of_the_number_that_equals_it():
     profile = told(({"vip": 1}, 10), ({"vip": True}, 10))
     assert facts_at(profile, 99)["vip"] is True
-
-
-def test_times_are_kept_as_milliseconds():
-    profile = told(({"opened_at": "2026-11-22T12:00:00+08:00", "left_at": 1_795_400_000_000}, 1_795_400_000_000))
-    assert facts_at(profile, 1_795_400_000_000) == {"opened_at": 1_795_320_000_000, "left_at": 1_795_400_000_000}
-
-
-def test_a_time_that_is_none_is_refused_by_name():
-    with pytest.raises(RecordError, match=r"facts\.opened_at") as refused:
-        told(({"opened_at": "yesterday"}, 10))
-    assert refused.value.reason == "bad_time"
 
 
 def test_a_late_question_gets_the_fact_of_its_own_time():
