@@ -9,10 +9,9 @@ from typing import cast
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas import headers as wire
+from schemas.dead_letter import DEAD_LETTER as TOPIC
 from schemas.errors import PartError
-
-TOPIC = "yupan.dead-letter.v1"
-TIMEOUT_S = 10.0
+from sinks.kafka import ANSWER_S, client_config, no_answer
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,8 @@ class DeadLetters:
 
     def __init__(self, bootstrap: str, config: Mapping[str, str] | None = None) -> None:
         self._bootstrap = bootstrap
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "yupan-dead-letters-reader",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                **(config or {}),
-            }
-        )
+        more = {"group.id": "yupan-dead-letters-reader", "enable.auto.commit": False, "enable.partition.eof": True}
+        self._consumer = Consumer({**client_config(bootstrap, config, **more), "isolation.level": "read_committed"})
 
     def __enter__(self) -> DeadLetters:
         return self
@@ -90,7 +81,7 @@ class DeadLetters:
         """The one at a place, None when nothing is there (any more)."""
         if partition not in self._partitions():
             return None
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=TIMEOUT_S)
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=ANSWER_S)
         if not low <= offset < high:
             return None
         self._consumer.assign([TopicPartition(TOPIC, partition, offset)])
@@ -98,17 +89,16 @@ class DeadLetters:
         return DeadLetter.of(message) if message.error() is None and message.offset() == offset else None
 
     def _poll(self) -> Message:
-        message = self._consumer.poll(TIMEOUT_S)
+        message = self._consumer.poll(ANSWER_S)
         if message is None:
-            raise PartError(f"YUPAN_KAFKA={self._bootstrap}: the broker does not answer; is it running?")
+            raise no_answer(self._bootstrap)
         return message
 
     def _partitions(self) -> list[int]:
         try:
-            metadata = self._consumer.list_topics(TOPIC, timeout=TIMEOUT_S).topics[TOPIC]
+            metadata = self._consumer.list_topics(TOPIC, timeout=ANSWER_S).topics[TOPIC]
         except KafkaException as error:
-            reason = error.args[0].str()
-            raise PartError(f"YUPAN_KAFKA={self._bootstrap}: cannot be reached ({reason})") from None
+            raise no_answer(self._bootstrap, error) from None
         if metadata.error is not None:
             raise PartError(f"{TOPIC} does not exist on {self._bootstrap}; run `yupan topics apply`")
         return sorted(metadata.partitions)

@@ -6,6 +6,7 @@ Every error names the setting, where it was found, its value and what would be r
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -150,6 +151,16 @@ class Settings:
         }
         return {f"YUPAN_{name.upper()}": _written(name, value) for name, value in changed.items()}
 
+    def described(self) -> list[tuple[str, str, str]]:
+        """(name, value as text, meaning) of every setting; passwords are left out."""
+        rows = ((f.name, _written(f.name, getattr(self, f.name)), f.metadata["doc"]) for f in fields(self))
+        return [(name, _without_password(value), doc) for name, value, doc in rows]
+
+
+def _without_password(text: str) -> str:
+    """`clickhouse://***@host` and `sasl.password=***`: settings are shown, secrets are not."""
+    return re.sub(r"://[^@/]+@", "://***@", re.sub(r"(password=)[^,]*", r"\1***", text))
+
 
 def _read(path: Path, named: bool) -> dict[str, Any]:
     if not path.is_file():
@@ -175,7 +186,8 @@ def _parsed(found: Mapping[str, tuple[Any, str]]) -> dict[str, Any]:
         try:
             values[name] = form.parse(value)
         except (ValueError, KeyError, TypeError):
-            raise UsageError(f"YUPAN_{name.upper()} (in {where}): {value!r} is not {form.wanted}") from None
+            shown = _without_password(str(value))
+            raise UsageError(f"YUPAN_{name.upper()} (in {where}): {shown!r} is not {form.wanted}") from None
     return values
 
 

@@ -1,0 +1,73 @@
+"""Where consumer groups stand: their members, and how far behind the topics' ends they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from sinks.kafka import ANSWER_S, client_config, no_answer
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One group: how many members it has, and how many records it has not committed."""
+
+    name: str
+    members: int
+    behind: int
+
+
+class Groups:
+    """The groups of one cluster. Every method raises `PartError` when it does not answer."""
+
+    def __init__(self, bootstrap: str, config: Mapping[str, str] | None = None) -> None:
+        self._bootstrap = bootstrap
+        self._client: Any = AdminClient(client_config(bootstrap, config))
+
+    def brokers(self) -> int:
+        """How many brokers the cluster has now."""
+        return len(self._asked(lambda: self._client.list_topics(timeout=ANSWER_S)).brokers)
+
+    def standing(self, names: Sequence[str]) -> list[Standing]:
+        """Where each group stands; one that never was has no members and is behind by nothing."""
+        return [Standing(name, self._members(name), self._behind(name)) for name in names]
+
+    def committed(self, group: str) -> dict[Place, int]:
+        """The committed offset of every partition that the group has ever committed."""
+        asked = [ConsumerGroupTopicPartitions(group)]
+        answer = self._asked(lambda: self._client.list_consumer_group_offsets(asked)[group].result(ANSWER_S))
+        return {(p.topic, p.partition): p.offset for p in answer.topic_partitions if p.offset >= 0}
+
+    def ends(self, places: Sequence[Place]) -> dict[Place, int]:
+        """The end offset of each partition (high watermark)."""
+        asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}
+        if not asked:
+            return {}
+        futures = self._asked(lambda: self._client.list_offsets(asked, request_timeout=ANSWER_S))
+        return {(p.topic, p.partition): self._asked(f.result).offset for p, f in futures.items()}
+
+    def _members(self, name: str) -> int:
+        try:
+            return len(self._client.describe_consumer_groups([name])[name].result(ANSWER_S).members)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            raise no_answer(self._bootstrap, error) from None
+
+    def _behind(self, name: str) -> int:
+        committed = self.committed(name)
+        ends = self.ends(list(committed))
+        return sum(max(0, ends[place] - offset) for place, offset in committed.items())
+
+    def _asked(self, ask: Any) -> Any:
+        try:
+            return ask()
+        except KafkaException as error:
+            raise no_answer(self._bootstrap, error) from None
