@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from sinks.kafka import ANSWER_S, client_config, no_answer
 
@@ -47,7 +47,7 @@ class Groups:
 
     def ends(self, places: Sequence[Place]) -> dict[Place, int]:
         """The end offset of each partition (high watermark)."""
-        asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}
+        asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
         if not asked:
             return {}
         futures = self._asked(lambda: self._client.list_offsets(asked, request_timeout=ANSWER_S))
