@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 
 import pytest
@@ -155,6 +157,7 @@ def test_a_server_that_comes_back_is_used_again(start_part, tmp_path):
 
     server = start_part(ClickHouseServer(tmp_path))
     db = open_clickhouse(server.dsn)
+    os.kill(server.pid, signal.SIGKILL)
     server.stop()
     with pytest.raises(PartError, match="cannot be reached"):
         db.query("SELECT 1")
