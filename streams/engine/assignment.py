@@ -1,0 +1,173 @@
+"""Partitions come and go (in the consumer's thread): restore before reading, commit before giving up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from confluent_kafka import Consumer, TopicPartition
+
+from streams.engine.config import EngineConfig
+from streams.engine.group import GroupConsumer
+from streams.engine.partition import Partition
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Name = tuple[str, int]
+Starts = dict[Name, int]
+
+
+class Owner(Protocol):
+    """What the engine does about partitions, in the event loop."""
+
+    async def begin(self, names: Iterable[Name]) -> list[Partition]:
+        """Own these from now on, not ready yet; asks where to read on."""
+
+    async def bring_up(self, partition: Partition) -> None:
+        """Restore it and make it ready."""
+
+    async def settled(self) -> None:
+        """A rebalance is over."""
+
+    async def give_up(self, names: Iterable[Name]) -> None:
+        """Commit what is decided, and let them go."""
+
+    async def give_up_lost(self, names: Iterable[Name]) -> None:
+        """They already belong to others."""
+
+
+class Assignment:
+    """The callbacks of the group's consumer (`group.Rebalance`), and coming back after an abort."""
+
+    def __init__(
+        self, config: EngineConfig, group: GroupConsumer, owner: Owner, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._wait_s = config.restore_wait_ms / 1000
+        self._urgent = config.urgent_topics
+        self._incremental = config.group_protocol == "consumer"
+        self._group = group
+        self._owner = owner
+        self._loop = loop
+
+    # --- in the consumer's thread
+
+    def assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """See `group.Rebalance`."""
+        self._group.metadata = consumer.consumer_group_metadata()
+        names = _names(partitions)
+        log.info("assigned: %s", _told(names))
+        begun = self._finished(self._owner.begin(names)) if names else []
+        coming = [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun]
+        for _, future in coming:
+            self._group.wait(future, self._wait_s)
+        self._assign(consumer, names, {partition.number: partition for partition in begun})
+        for partition, future in coming:
+            if future.done():
+                future.result()
+                self._group.epochs[partition.number] = partition.epoch
+            else:
+                self._hold_back(consumer, partition)
+                future.add_done_callback(partial(self._resume_later, partition))
+        self._submit(self._owner.settled())
+
+    def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """See `group.Rebalance`."""
+        self._group.metadata = consumer.consumer_group_metadata()
+        self._let_go(consumer, partitions, "revoked", self._owner.give_up)
+
+    def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """See `group.Rebalance`."""
+        self._let_go(consumer, partitions, "lost", self._owner.give_up_lost)
+
+    def _let_go(self, consumer: Consumer, partitions: list[TopicPartition], what: str, give_up: Any) -> None:
+        names = _names(partitions)
+        log.info("%s: %s", what, _told(names))
+        self._finished(give_up(names))
+        self._group.held_back -= names
+        if self._incremental:
+            consumer.incremental_unassign(self._bulk(names))
+        else:
+            consumer.unassign()
+
+    def _assign(self, consumer: Consumer, names: set[Name], begun: dict[int, Partition]) -> None:
+        bulk = [
+            TopicPartition(topic, number, begun[number].offsets[topic])
+            for topic, number in names
+            if topic not in self._urgent
+        ]
+        if self._incremental:
+            if bulk:
+                consumer.incremental_assign(bulk)
+        else:
+            consumer.assign(bulk)
+
+    def _bulk(self, names: Iterable[Name]) -> list[TopicPartition]:
+        return [TopicPartition(*name) for name in names if name[0] not in self._urgent]
+
+    def _hold_back(self, consumer: Consumer, partition: Partition) -> None:
+        held = self._mine(consumer, partition)
+        consumer.pause([TopicPartition(*name) for name in held])
+        self._group.held_back |= held
+
+    def _mine(self, consumer: Consumer, partition: Partition) -> set[Name]:
+        return {
+            (tp.topic, tp.partition)
+            for tp in consumer.assignment()
+            if tp.partition == partition.number and tp.topic in partition.offsets
+        }
+
+    def _resume(self, partition: Partition, consumer: Consumer) -> None:
+        held = self._mine(consumer, partition) & self._group.held_back
+        if partition.dead or not held:
+            return
+        for topic, number in held:
+            consumer.seek(TopicPartition(topic, number, partition.offsets[topic]))
+        self._group.epochs[partition.number] = partition.epoch
+        self._group.held_back -= held
+        consumer.resume([TopicPartition(*name) for name in held])
+        self._group.health.broken()
+
+    # --- from the event loop
+
+    def come_back(self, names: set[Name]) -> None:
+        """After an abort: read these again from where they are committed, once they are restored."""
+        self._group.call(lambda consumer: self._come_back(consumer, names))
+
+    def _come_back(self, consumer: Consumer, names: set[Name]) -> None:
+        assigned = {(tp.topic, tp.partition) for tp in consumer.assignment()}
+        held = names & assigned
+        consumer.pause([TopicPartition(*name) for name in held])
+        self._group.held_back |= held
+        self._submit(self._return(names))
+
+    async def _return(self, names: set[Name]) -> None:
+        for partition in await self._owner.begin(names):
+            await self._owner.bring_up(partition)
+            self._group.call(partial(self._resume, partition))
+
+    def _resume_later(self, partition: Partition, restored: Future[None]) -> None:
+        if restored.exception() is None:
+            self._group.call(partial(self._resume, partition))
+
+    # --- between the two
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _finished(self, work: Coroutine[Any, Any, T]) -> T:
+        future = self._submit(work)
+        self._group.wait(future)
+        return future.result()
+
+
+def _names(partitions: Iterable[TopicPartition]) -> set[Name]:
+    return {(tp.topic, tp.partition) for tp in partitions}
+
+
+def _told(names: set[Name]) -> str:
+    topics = sorted({topic for topic, _ in names})
+    return f"partitions {sorted({number for _, number in names})} of {', '.join(topics) or 'nothing'}"

@@ -1,0 +1,257 @@
+"""Closes transactions: every few milliseconds, while the next batches are decided."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import KafkaError, Message, TopicPartition
+
+from streams.engine.batch import EngineBatch, Output
+from streams.engine.config import EngineConfig
+from streams.engine.instant import InstantProducer
+from streams.engine.metrics import EngineMetrics
+from streams.engine.outbox import Outbox
+from streams.engine.partition import Partition
+from streams.engine.retry import MustAbortError
+from streams.engine.store import Store, encode
+
+log = logging.getLogger(__name__)
+OWNER = b"\x00owner"
+"""Key of a transaction's first changelog record in a partition; its value is the owner's transactional id."""
+PIECE = 200
+
+
+@dataclass
+class _Transaction:
+    opened_at: float
+    events: int = 0
+    changes: dict[int, dict[str, Any]] = field(default_factory=dict)  # by partition, each key once
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    written: dict[int, dict[str, bytes | None]] = field(default_factory=dict)
+    last: dict[int, int] = field(default_factory=dict)  # changelog offset of a partition's last record
+
+    def partitions(self) -> set[int]:
+        return {partition for _, partition in self.offsets} | set(self.changes)
+
+
+class Committer:
+    """Owns the open transaction. All in the event loop, but for the blocking steps of the outbox."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        outbox: Outbox,
+        instant: InstantProducer,
+        partitions: dict[int, Partition],
+        executor: Executor,
+        metrics: EngineMetrics,
+        *,
+        group: Callable[[], Any],
+        aborted: Callable[[set[int]], None],
+        committed: Callable[[], None],
+    ) -> None:
+        """`group` gives the consumer's group metadata; `aborted` drops and restores partitions."""
+        self._config = config
+        self._outbox = outbox
+        self._instant = instant
+        self._partitions = partitions
+        self._executor = executor
+        self._metrics = metrics
+        self._group = group
+        self._aborted = aborted
+        self._committed = committed
+        self._open: _Transaction | None = None
+        self._broken: MustAbortError | None = None
+        self._committing = False
+        self._pending: deque[EngineBatch] = deque()
+        self._ends: dict[tuple[str, int], int] = {}
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    # --- what goes in
+
+    def add(self, batch: EngineBatch) -> None:
+        """Take a decided batch. While a commit runs it waits: producing then would fail."""
+        if self._committing:
+            self._pending.append(batch)
+        else:
+            self._include(batch)
+
+    def progress(self, topic: str, partition: int, offset: int) -> None:
+        """The end of a topic is known to lie at `offset`, behind markers that are no records."""
+        if self._committing:
+            self._ends[topic, partition] = offset
+        elif self._broken is None:
+            try:
+                self._begin(partition).offsets[topic, partition] = offset
+            except MustAbortError as error:
+                self._break(error)
+
+    @property
+    def full(self) -> bool:
+        """Whether the input should stand still."""
+        return len(self._pending) >= self._config.max_pending
+
+    @property
+    def pending(self) -> int:
+        """Batches that wait for a transaction."""
+        return len(self._pending)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is decided and not committed."""
+        return self._open is not None or bool(self._pending)
+
+    def _begin(self, partition: int) -> _Transaction:
+        transaction = self._open
+        if transaction is None:
+            self._outbox.begin()
+            transaction = self._open = _Transaction(time.monotonic())
+            self._wake.set()
+        if partition not in transaction.changes:
+            transaction.changes[partition] = {}
+            owner = self._outbox.owner
+            if owner is not None and self._config.ledger is not None:
+                # who takes the partition over finds this record at the hidden end, and fences its owner
+                self._outbox.produce(Output(self._config.changelog, owner, OWNER, None, partition))
+        return transaction
+
+    def _include(self, batch: EngineBatch) -> None:
+        if batch.owner.dead or self._broken is not None:
+            return
+        try:
+            transaction = self._begin(batch.partition)
+            for output in batch.outputs:
+                self._outbox.produce(output)
+        except MustAbortError as error:
+            self._break(error)
+            return
+        if batch.changes:
+            transaction.changes[batch.partition].update(batch.changes)
+        if batch.end is not None:
+            transaction.offsets[batch.topic, batch.partition] = batch.end
+        transaction.events += len(batch.messages)
+
+    def _break(self, error: MustAbortError) -> None:
+        self._broken = error
+        self._wake.set()
+
+    # --- the loop
+
+    async def run(self) -> None:
+        """Commit when it is time, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._open is not None:
+                left = self._open.opened_at + self._config.commit_ms / 1000 - time.monotonic()
+                if left <= 0 or self._open.events >= self._config.commit_events or self._broken is not None:
+                    await self.commit()
+                else:
+                    await asyncio.sleep(min(left, 0.02))
+
+    async def drain(self) -> None:
+        """Commit until nothing is left undone."""
+        while self.busy:
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit what is decided so far; on errors that say so, abort it instead. Raises `FencedError`."""
+        async with self._lock:
+            transaction = self._open
+            if transaction is None:
+                return
+            started = time.monotonic()
+            self._committing = True
+            try:
+                await self._close(transaction)
+                self._metrics.committed(transaction.events, time.monotonic() - started)
+            except MustAbortError as error:
+                await self._abort(transaction, error)
+            finally:
+                self._committing = False
+            self._take_pending()
+            self._committed()
+
+    def _take_pending(self) -> None:
+        while self._pending:
+            self._include(self._pending.popleft())
+        ends, self._ends = self._ends, {}
+        for (topic, number), offset in ends.items():
+            partition = self._partitions.get(number)
+            if partition is not None and partition.offsets.get(topic) == offset:
+                self.progress(topic, number, offset)
+
+    async def _close(self, transaction: _Transaction) -> None:
+        if self._broken is not None:
+            raise self._broken
+        stores = await self._write_changelog(transaction)
+        offsets = [TopicPartition(t, p, offset) for (t, p), offset in transaction.offsets.items()]
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self._finish, transaction, offsets, stores)
+        self._open = None
+        for number, store in stores.items():
+            store.settle(transaction.changes[number])
+
+    async def _write_changelog(self, transaction: _Transaction) -> dict[int, Store]:
+        stores: dict[int, Store] = {}
+        for number, changes in transaction.changes.items():
+            partition = self._partitions.get(number)
+            if changes and partition is not None and partition.store is not None:
+                stores[number] = partition.store
+                await self._write_changes(transaction, number, changes)
+        return stores
+
+    async def _write_changes(self, transaction: _Transaction, number: int, changes: dict[str, Any]) -> None:
+        produce, changelog = self._outbox.produce, self._config.changelog
+        written = transaction.written[number] = {}
+        output = Output(changelog, None, None, None, number)
+        for key, record in changes.items():
+            value = None if record is None else encode(record)
+            written[key] = value
+            output = Output(changelog, value, key.encode(), None, number)
+            if len(written) < len(changes):
+                produce(output)
+            if len(written) % PIECE == 0:
+                await asyncio.sleep(0)  # urgent events get their turn
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                transaction.last[number] = message.offset() or 0
+
+        produce(output, delivered)
+
+    def _finish(self, transaction: _Transaction, offsets: list[TopicPartition], stores: dict[int, Store]) -> None:
+        self._instant.acknowledged()
+        self._outbox.commit(offsets, self._group())
+        for number, store in stores.items():
+            last = transaction.last.get(number)
+            store.persist(transaction.written[number], None if last is None else last + 1)
+
+    async def _abort(self, transaction: _Transaction, error: MustAbortError) -> None:
+        log.warning("transaction aborted: %s", error)
+        self._metrics.aborted()
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox.abort)
+        # what was decided meanwhile on the state that is now void goes with it
+        touched = transaction.partitions() | {batch.partition for batch in self._pending}
+        self._pending.clear()
+        self._ends.clear()
+        self._open = None
+        self._broken = None
+        self._aborted(touched)
+
+    async def forget(self, lost: set[int]) -> None:
+        """Partitions were lost to others: nothing of theirs is committed any more (at least once only)."""
+        async with self._lock:
+            if self._open is not None:
+                for number in lost:
+                    self._open.changes.pop(number, None)
+                for name in [name for name in self._open.offsets if name[1] in lost]:
+                    del self._open.offsets[name]

@@ -1,0 +1,147 @@
+"""Which batch is next: urgent events first, then one slice of bulk, from the partition that waited longest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from agents.ports import Message
+from streams.engine.batch import Desk, EngineBatch
+from streams.engine.fetched import Fetched
+from streams.engine.partition import Partition
+
+GiveBack = Callable[[int], None]
+
+
+class Dispatch:
+    """Queues what was fetched, and chooses. One batch a partition is in flight, and one slice of bulk in all."""
+
+    def __init__(
+        self,
+        partitions: Mapping[int, Partition],
+        desk: Desk,
+        urgent: frozenset[str],
+        slice_events: int,
+        give_back: GiveBack,
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        """`give_back` frees the room of dropped bulk records; `progress` commits an end without records."""
+        self._partitions = partitions
+        self._desk = desk
+        self._urgent = urgent
+        self._slice = slice_events
+        self._give_back = give_back
+        self._progress = progress
+        self._turn = 0
+
+    # --- what comes in
+
+    def take(self, fetched: Fetched) -> None:
+        """Queue what a consumer handed over; what belongs to an earlier life of its partition is dropped."""
+        for (topic, number), messages in fetched.groups.items():
+            partition = self._current(number, topic, fetched)
+            if partition is not None:
+                self._queue(partition, topic, messages, fetched.received_at)
+            elif topic not in self._urgent:
+                self._give_back(len(messages))
+        for (topic, number), offset in fetched.ends.items():
+            partition = self._current(number, topic, fetched)
+            if partition is not None:
+                self._end(partition, topic, offset)
+
+    def _current(self, number: int, topic: str, fetched: Fetched) -> Partition | None:
+        partition = self._partitions.get(number)
+        if partition is None or not partition.ready or topic not in partition.offsets:
+            return None
+        return partition if fetched.epochs.get(number) == partition.epoch else None
+
+    def _queue(self, partition: Partition, topic: str, messages: list[Message], received_at: float) -> None:
+        partition.deadlines.delivered(topic)
+        urgent = topic in self._urgent
+        target = partition.urgent if urgent else partition.bulk
+        size = len(messages) if urgent else self._slice
+        batch = None
+        for start in range(0, len(messages), size):
+            batch = EngineBatch(
+                self._desk,
+                partition,
+                topic,
+                messages[start : start + size],
+                urgent=urgent,
+                received_at=received_at,
+            )
+            target.append(batch)
+        if batch is not None and batch.end is not None:
+            partition.offsets[topic] = batch.end
+
+    def _end(self, partition: Partition, topic: str, offset: int) -> None:
+        """Nothing lies between the records of `topic` and `offset`, its end."""
+        advanced = offset > partition.offsets[topic]
+        partition.offsets[topic] = offset
+        waiting = partition.waiting(topic)
+        if waiting is not None:
+            waiting.end = offset
+            waiting.at_end = True
+            return
+        partition.deadlines.end_reached(topic, self._desk.clock.now_ms())
+        if advanced:
+            partition.decided[topic] = (offset, partition.decided.get(topic, (0, 0))[1])
+            self._progress(topic, partition.number, offset)
+
+    # --- what goes out
+
+    def choose(self) -> Iterator[EngineBatch]:
+        """The batches to hand to their agents now; each is in flight from here on."""
+        bulk_in_flight = False
+        idle: Partition | None = None
+        for partition in list(self._partitions.values()):
+            if not partition.ready or partition.dead:
+                continue
+            if partition.in_flight is not None:
+                bulk_in_flight = bulk_in_flight or not partition.in_flight.urgent
+            elif partition.urgent:
+                yield self._in_flight(partition, partition.urgent.popleft())
+            elif self._has_bulk(partition) and (idle is None or partition.turn < idle.turn):
+                idle = partition
+        if idle is not None and not bulk_in_flight and not idle.dead:
+            yield from self._bulk(idle)
+
+    def _has_bulk(self, partition: Partition) -> bool:
+        return bool(partition.bulk) or partition.ripe
+
+    def _bulk(self, partition: Partition) -> Iterator[EngineBatch]:
+        self._turn += 1
+        partition.turn = self._turn
+        if partition.ripe:
+            taken = partition.deadlines.take(self._slice)
+            if taken is not None:
+                topic, fired = taken
+                yield self._in_flight(partition, EngineBatch(self._desk, partition, topic, fired=fired))
+                return
+            partition.ripe = False
+        if partition.bulk:
+            yield self._in_flight(partition, partition.bulk.popleft())
+
+    def _in_flight(self, partition: Partition, batch: EngineBatch) -> EngineBatch:
+        partition.in_flight = batch
+        return batch
+
+    # --- what was decided
+
+    def decided(self, batch: EngineBatch) -> None:
+        """Note how far `batch` brought its topic; its changes are applied."""
+        partition = batch.owner
+        armed_at = self._desk.clock.now_ms()
+        deadlines = partition.deadlines
+        for (customer, name), value in batch.armed.items():
+            if value is None:
+                deadlines.disarm(customer, name)
+            else:
+                deadlines.arm(customer, name, *value, armed_at)
+        if batch.latest is not None and batch.latest > partition.event_clock:
+            partition.event_clock = batch.latest
+        if batch.messages:
+            broker_ms = batch.messages[-1].timestamp()[1]
+            deadlines.decided(batch.topic, broker_ms, batch.latest)
+            partition.decided[batch.topic] = (batch.end or 0, broker_ms)
+            if batch.at_end:
+                deadlines.end_reached(batch.topic, armed_at)

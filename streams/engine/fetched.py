@@ -1,0 +1,52 @@
+"""What a consumer hands to the event loop: records by topic and partition, and the ends that it came to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from agents.ports import Message
+from streams.engine.deadlines import Steady
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Fetched:
+    """The outcome of one poll."""
+
+    groups: dict[tuple[str, int], list[Message]] = field(default_factory=dict)
+    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Offset behind the last record, markers included."""
+    epochs: Mapping[int, int] = field(default_factory=dict)
+    """The life of each partition that these records belong to."""
+    records: int = 0
+    steady: Steady = Steady(0, 0)
+    received_at: float = 0.0
+    """`time.monotonic()`."""
+
+
+def sort(messages: Iterable[Any], epochs: Mapping[int, int]) -> Fetched:
+    """Group what a consumer returned; errors that are no ends are logged."""
+    fetched = Fetched(epochs=dict(epochs), received_at=time.monotonic())
+    groups = fetched.groups
+    for message in messages:
+        error = message.error()
+        if error is None:
+            name = (message.topic(), message.partition())
+            group = groups.get(name)
+            if group is None:
+                groups[name] = [message]
+            else:
+                group.append(message)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            fetched.ends[message.topic(), message.partition()] = message.offset()
+        else:
+            log.warning("reading %s: %s: %s", message.topic() or "", error.name(), error.str())
+    fetched.records = sum(map(len, groups.values()))
+    return fetched

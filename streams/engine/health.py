@@ -1,0 +1,75 @@
+"""What the consumers know of their fetching: whether it goes on without a break, and where the topics end."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.engine.deadlines import Steady
+
+BREAK_MS = 500
+SILENT_US = 2_000_000
+STATISTICS_MS = 1_000
+Ends = dict[tuple[str, int], int]
+
+
+class _Broker(msgspec.Struct):
+    state: str = ""
+    rxidle: int = 0
+    toppars: dict[str, object] = {}
+
+
+class _Toppar(msgspec.Struct):
+    ls_offset: int = -1
+
+
+class _Topic(msgspec.Struct):
+    partitions: dict[str, _Toppar] = {}
+
+
+class _Statistics(msgspec.Struct):
+    brokers: dict[str, _Broker] = {}
+    topics: dict[str, _Topic] = {}
+
+
+_decoder = msgspec.json.Decoder(_Statistics)
+
+
+class Health:
+    """Follows one consumer; used by the thread that polls it. Times are wall clock, ms.
+
+    Quiet counts only while polling is unbroken and the brokers that lead our partitions answer: after a pause of
+    the process, of fetching or of a broker, the second of quiet (contracts, the clock) begins anew.
+    """
+
+    def __init__(self, fetch_wait_ms: int = 500) -> None:
+        self._silent_us = SILENT_US + fetch_wait_ms * 1_000
+        self._since: int | None = None
+        self._last = 0
+        self.ends: Ends = {}
+        """Where each topic and partition ends, as of the last statistics."""
+        self.up = True
+
+    def polled(self, now: int) -> Steady:
+        """The consumer was polled, and handed on all that it gave."""
+        if self._since is None or now - self._last > BREAK_MS or now < self._last:
+            self._since = now
+        self._last = now
+        return Steady(self._since, now)
+
+    def broken(self) -> None:
+        """Fetching was interrupted."""
+        self._since = None
+
+    def statistics(self, text: str) -> None:
+        """Take librdkafka's statistics."""
+        found = _decoder.decode(text)
+        leaders = [broker for broker in found.brokers.values() if broker.toppars]
+        self.up = all(broker.state == "UP" and broker.rxidle < self._silent_us for broker in leaders)
+        if not self.up:
+            self.broken()
+        self.ends = {
+            (topic, int(number)): partition.ls_offset
+            for topic, held in found.topics.items()
+            for number, partition in held.partitions.items()
+            if partition.ls_offset >= 0
+        }

@@ -1,0 +1,52 @@
+"""Outputs that cannot wait for the commit (screen pops): sent at once, acknowledged before the commit."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streams.engine.batch import Output
+from streams.engine.config import EngineConfig
+from streams.engine.retry import MustAbortError, Retry
+
+STEP_S = 10.0
+
+
+class InstantProducer:
+    """A second, idempotent producer. `send` in the event loop, `acknowledged` in the committer's executor."""
+
+    def __init__(self, config: EngineConfig, retry: Retry) -> None:
+        self._conf = config.instant_producer()
+        self._retry = retry
+        self._producer: Producer | None = None
+        self._failed: list[str] = []
+
+    def send(self, output: Output) -> None:
+        """Send now; a full buffer is waited for."""
+        if self._producer is None:
+            self._producer = Producer({**self._conf, "on_delivery": self._delivered})
+        topic, value, key, headers, partition = output
+        while True:
+            try:
+                self._producer.produce(topic, value, key, partition, headers=list(headers or ()))
+                break
+            except BufferError:
+                self._producer.poll(0.01)
+        self._producer.poll(0)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failed.append(f"{message.topic()}: {error.str()}")
+
+    def acknowledged(self) -> None:
+        """Wait until the broker has everything that was sent. Raises `MustAbortError` when something was lost."""
+        if self._producer is None:
+            return
+        self._retry("pops", self._flush)
+        if self._failed:
+            lost, self._failed = self._failed, []
+            raise MustAbortError(f"not delivered: {lost[0]}")
+
+    def _flush(self) -> None:
+        assert self._producer is not None
+        if len(self._producer) and self._producer.flush(STEP_S):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "pops are not acknowledged"))

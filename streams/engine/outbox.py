@@ -1,0 +1,171 @@
+"""How outputs, changelog and input offsets become visible: together, or one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from streams.engine.batch import Output
+from streams.engine.config import EngineConfig
+from streams.engine.retry import MustAbortError, Retry
+
+STEP_S = 10.0
+Delivered = Callable[[KafkaError | None, Message], None]
+
+
+class Outbox(Protocol):
+    """One strategy of delivery. `start`, `commit` and `abort` block; the committer calls them in its executor."""
+
+    owner: bytes | None
+    """Names the transaction's owner in the changelog; None where there is nothing to fence."""
+
+    def start(self) -> None:
+        """Connect; fence what an earlier run left open."""
+
+    def begin(self) -> None:
+        """Open a transaction."""
+
+    def produce(self, output: Output, delivered: Delivered | None = None) -> None:
+        """Add one record. Raises `MustAbortError` when the transaction is beyond repair."""
+
+    def commit(self, offsets: list[TopicPartition], group: Any) -> None:
+        """Make records and offsets visible. Raises `MustAbortError`, `FencedError`."""
+
+    def abort(self) -> None:
+        """Take back what can be taken back. Raises `FencedError`."""
+
+
+class _Producing:
+    """What both strategies share: the producer, and waiting while its buffer is full."""
+
+    owner: bytes | None = None
+
+    def __init__(self, config: EngineConfig, retry: Retry) -> None:
+        self._conf = config.producer()
+        self._retry = retry
+        self._producer: Producer | None = None
+
+    def _send(self, output: Output, delivered: Delivered | None) -> None:
+        producer = self._producer
+        assert producer is not None
+        topic, value, key, headers, partition = output
+        extra: dict[str, Any] = {}
+        if headers is not None:
+            extra["headers"] = headers
+        if delivered is not None:
+            extra["on_delivery"] = delivered
+        while True:
+            try:
+                producer.produce(topic, value, key, partition, **extra)
+                return
+            except BufferError:
+                producer.poll(0.01)
+            except KafkaException as error:
+                raise MustAbortError(f"{topic}: {error}") from error
+
+
+class TransactionalOutbox(_Producing):
+    """Exactly once: outputs, changelog and offsets commit together or not at all."""
+
+    def __init__(self, config: EngineConfig, retry: Retry) -> None:
+        super().__init__(config, retry)
+        self.owner = config.transactional_id.encode()
+
+    def start(self) -> None:
+        """See `Outbox`."""
+        producer = self._producer = Producer(self._conf)
+        self._retry("init_transactions", lambda: producer.init_transactions(STEP_S))
+
+    def begin(self) -> None:
+        """See `Outbox`."""
+        assert self._producer is not None
+        self._producer.begin_transaction()
+
+    def produce(self, output: Output, delivered: Delivered | None = None) -> None:
+        """See `Outbox`."""
+        self._send(output, delivered)
+
+    def commit(self, offsets: list[TopicPartition], group: Any) -> None:
+        """See `Outbox`."""
+        producer = self._producer
+        assert producer is not None
+        self._retry("send_offsets_to_transaction", lambda: producer.send_offsets_to_transaction(offsets, group, STEP_S))
+        self._retry("commit_transaction", lambda: producer.commit_transaction(STEP_S))
+        producer.poll(0)
+
+    def abort(self) -> None:
+        """See `Outbox`."""
+        producer = self._producer
+        assert producer is not None
+        self._retry("abort_transaction", lambda: producer.abort_transaction(STEP_S))
+
+
+class FlushingOutbox(_Producing):
+    """At least once, for brokers without sound transactions: flush, then commit the offsets."""
+
+    def __init__(
+        self, config: EngineConfig, retry: Retry, commit_offsets: Callable[[list[TopicPartition]], None]
+    ) -> None:
+        """`commit_offsets` blocks until the group's consumer has committed."""
+        super().__init__(config, retry)
+        self._conf["on_delivery"] = self._delivered
+        self._commit_offsets = commit_offsets
+        self._failed: list[str] = []
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failed.append(f"{message.topic()}: {error.str()}")
+
+    def start(self) -> None:
+        """See `Outbox`."""
+        self._producer = Producer(self._conf)
+
+    def begin(self) -> None:
+        """See `Outbox`."""
+
+    def produce(self, output: Output, delivered: Delivered | None = None) -> None:
+        """See `Outbox`."""
+        self._send(output, delivered)
+
+    def commit(self, offsets: list[TopicPartition], group: Any) -> None:
+        """See `Outbox`."""
+        self._retry("flush", self._flush)
+        if self._failed:
+            raise MustAbortError(f"not delivered: {self._failed[0]}")
+        self._retry("commit", lambda: self._commit_offsets(offsets))
+
+    def _flush(self) -> None:
+        assert self._producer is not None
+        if self._producer.flush(STEP_S):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "outputs are not acknowledged"))
+
+    def abort(self) -> None:
+        """See `Outbox`; what was sent stays sent."""
+        self._failed.clear()
+
+
+class SinkOutbox(FlushingOutbox):
+    """For roles that write elsewhere: the sink's rows go in before the offsets, repeats are harmless there."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        retry: Retry,
+        commit_offsets: Callable[[list[TopicPartition]], None],
+        flush: Callable[[], Sequence[Output] | None],
+    ) -> None:
+        """`flush` inserts every row handed over before the call (it runs in another thread than the handlers).
+
+        It raises `PartError` while the sink is away, and then keeps the rows; it is called again, and the input
+        stands still meanwhile. It returns dead letters for rows that the sink refuses.
+        """
+        super().__init__(config, retry, commit_offsets)
+        self._sink = flush
+
+    def commit(self, offsets: list[TopicPartition], group: Any) -> None:
+        """See `Outbox`."""
+        for refused in self._retry.until_part_is_back("sink", self._sink) or ():
+            self.produce(refused)
+        super().commit(offsets, group)

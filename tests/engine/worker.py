@@ -1,0 +1,48 @@
+"""A worker process for the engine's tests: counts events by customer, exactly, and tells each tenth one.
+
+Options as one JSON argument: bootstrap, prefix, and anything of `EngineConfig`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+from streams.engine.driver import main
+from streams.engine.engine import Engine
+from tests.engine.kit import config, dead_letter
+
+
+def counting(prefix: str) -> Any:
+    """A handler: `count/KEY` in the ledger, and every tenth count of a key to `PREFIX-out`."""
+    out = f"{prefix}-out"
+
+    def process(batch: Any) -> None:
+        for message in batch.messages:
+            with batch.scope(message):
+                key = message.key().decode()
+                before = batch.get(f"count/{key}")
+                count = 1 if before is None else before["n"] + 1
+                batch.put(f"count/{key}", {"n": count})
+                if count % 10 == 0:
+                    batch.send(out, json.dumps([key, count]).encode(), message.key())
+
+    return process
+
+
+def run() -> None:
+    """Start the worker."""
+    options = json.loads(sys.argv[1])
+    for name in ("topics", "urgent"):
+        if name in options:
+            options[name] = tuple(options[name])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
+    settings = config(**options)
+    handler = counting(options["prefix"])
+    main(Engine(settings, dead_letter=dead_letter), dict.fromkeys(settings.topics, handler))
+
+
+if __name__ == "__main__":
+    run()
