@@ -14,6 +14,7 @@ def after_call(stage: Stage, person: Subscriber, at: float, call_id: str, need: 
     if need in ("fault", "complaint") and stage.rng.random() < 0.5:
         _ticket(stage, person, at, "network" if need == "fault" else "service", staff, call_id)
     if stage.rng.random() < 0.15:
+        score = stage.rng.choices((1, 2, 3, 4, 5), (4, 4, 12, 30, 50))[0]
         stage.plan(
             at + stage.span(30, 180),
             CONTACT,
@@ -23,7 +24,9 @@ def after_call(stage: Stage, person: Subscriber, at: float, call_id: str, need: 
             channel="SMS",
             direction="IN",
             kind="SURVEY_ANSWER",
-            score=stage.rng.choices((1, 2, 3, 4, 5), (4, 4, 12, 30, 50))[0],
+            subject="满意度调查",
+            text=f"{score}分",
+            score=score,
             staff=staff,
             details={"call_id": call_id},
         )
