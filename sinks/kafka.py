@@ -23,6 +23,11 @@ def client_config(bootstrap: str, extra: Mapping[str, str] | None = None, **more
     return {"bootstrap.servers": bootstrap, "log_level": 0, **more, **wanted}
 
 
+def consumer_settings(extra: Mapping[str, str] | None) -> dict[str, str]:
+    """Those of `extra` that only consumers understand: what `client_config` leaves out."""
+    return {k: v for k, v in (extra or {}).items() if k.startswith(_OF_CONSUMERS)}
+
+
 def no_answer(bootstrap: str, error: KafkaException | None = None) -> PartError:
     """The error for a broker that cannot be used."""
     why = f" ({error.args[0].str()})" if error is not None and error.args else ""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,12 @@ from streams.parts.ports import HOST, free_port
 from streams.parts.tansu import Tansu
 from streams.settings import Settings
 from streams.supervisor import Supervisor
+from streams.topology import ROLES
 
 if TYPE_CHECKING:
     from sinks.clickhouse import ClickHouse
 
 PARTITIONS = 4
-ROLES = ("decide", "history")
 
 
 class Stack:
@@ -85,12 +84,13 @@ class Stack:
     def _start_clickhouse(self) -> str:
         if self._clickhouse == "server":
             return self._exit.enter_context(ClickHouseServer(self._kept("clickhouse", self.directory))).dsn
-        from sinks.clickhouse import open_clickhouse
-        from sinks.remote import Server
+        from sinks.embedded import Embedded
+        from sinks.remote import RemoteServer
 
-        self.database = open_clickhouse(f"chdb://{(self.directory / 'chdb').resolve()}")
+        self.database = Embedded(str((self.directory / "chdb").resolve()))
         self._exit.callback(self.database.close)
-        return self._exit.enter_context(Server(self.database, secrets.token_hex(16))).dsn
+        server = self._exit.enter_context(closing(RemoteServer(self.database)))
+        return server.dsn
 
     def _make_topics(self) -> None:
         from sinks.admin import Admin

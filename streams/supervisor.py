@@ -7,6 +7,7 @@ start it anew. In production that is systemd or Kubernetes, in `dev`, `demo` and
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ from pathlib import Path
 
 from streams.parts.part import Part, say
 from streams.parts.ports import HOST, free_port
+from streams.running import until_signalled
+from streams.settings import Settings
+from streams.topology import ROLES
 
 PATIENCE_S = 1.0
 """The least time between two starts of the same worker, so that a worker that cannot run does not spin."""
@@ -101,3 +105,18 @@ class Supervisor:
             worker.send(worker.stop_signal())
         for worker in self.workers:
             worker.stop()
+
+
+def run_all(settings: Settings) -> int:
+    """One worker of each role, kept running until SIGTERM or SIGINT (`yupan worker --role all`)."""
+    with until_signalled() as stopped, tempfile.TemporaryDirectory(prefix="yupan-workers-") as directory:
+        supervisor = Supervisor(ROLES, 1, settings.environ(), Path(directory))
+        try:
+            supervisor.start(settings.partitions)
+            for worker in supervisor.workers:
+                say(f"{worker.name} runs; metrics on http://{worker.metrics}/metrics, log {worker.log}")
+            while not stopped.wait(0.5):
+                supervisor.watch()
+        finally:
+            supervisor.stop()
+    return 0

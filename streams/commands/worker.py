@@ -1,0 +1,29 @@
+"""`yupan worker`: decides events, or writes the history."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    epilog="""Example:  YUPAN_KAFKA=kafka:9092 YUPAN_LEDGER=rocksdb:///var/lib/yupan yupan worker --role decide
+    Run as many as you like of each role; partitions are shared among them."""
+)
+@click.option("--role", type=click.Choice(["decide", "history", "all"]), default="all", show_default=True,
+              help="decide: audits, tags, pops; history: rows for ClickHouse; all: one process each.")  # fmt: skip
+def command(role: str) -> int:
+    """Run one worker in the foreground until SIGTERM or Ctrl-C.
+
+    A broker or ClickHouse that goes away is waited for. A worker that was fenced by another ends with exit code 3:
+    have it started again (systemd, Kubernetes; `--role all` does so by itself).
+    """
+    from streams.settings import Settings
+
+    settings = Settings.load()
+    if role == "all":
+        from streams.supervisor import run_all
+
+        return run_all(settings)
+    from streams.worker import run
+
+    return run(settings, role)

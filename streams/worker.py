@@ -1,0 +1,141 @@
+"""One worker: settings, metrics, an engine, and the agents of a role bound to it (`yupan worker`)."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from typing import Any
+
+from agents.intake import Intake
+from agents.ports import Fired, Headers, Message
+from agents.rules import load_checks
+from schemas import dead_letter as dead
+from schemas import headers as wire
+from schemas.codec import Codec, codecs
+from schemas.errors import PartError
+from sinks import history
+from sinks.clickhouse import open_clickhouse
+from sinks.kafka import client_config, consumer_settings
+from streams import topology
+from streams.archive import Archive, Measured
+from streams.engine.clock import SystemClock
+from streams.engine.config import EngineConfig
+from streams.engine.engine import Engine
+from streams.metrics import EngineHooks, Metrics
+from streams.settings import Settings
+
+log = logging.getLogger("yupan.worker")
+HISTORY_COMMIT_MS = 1_000
+HISTORY_COMMIT_EVENTS = 50_000
+DeadLetter = tuple[str, bytes | None, bytes | None, Headers | None]
+
+
+def run(settings: Settings, role: str) -> int:
+    """Run one role in the foreground until SIGTERM or SIGINT. Raises `PartError`, `UsageError`."""
+    from streams.app import run_app
+
+    _log_to_stderr()
+    metrics = Metrics()
+    log.info("%s: metrics on http://%s/metrics", role, _serve(metrics, settings.metrics))
+    with ExitStack() as stack:
+        make = {"decide": _decide, "history": _history}[role]
+        engine, bindings = make(settings, metrics, stack)
+        return run_app(f"yupan-{role}", engine, bindings)
+
+
+def _serve(metrics: Metrics, address: str) -> str:
+    """The metrics' address. A taken port is no reason not to work: a second worker on a host takes a free one."""
+    try:
+        return metrics.serve(address)
+    except PartError as error:
+        if getattr(error.__cause__, "errno", None) != errno.EADDRINUSE:
+            raise
+        log.warning("YUPAN_METRICS=%s is taken; this worker takes a free port", address)
+        return metrics.serve(f"{address.rpartition(':')[0]}:0")
+
+
+def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
+    checks = load_checks(settings.checks, settings.deadlines)
+    bindings = topology.decide(settings, _codecs(settings), checks, metrics)
+    config = _config(
+        settings,
+        "yupan-decide",
+        topology.topics(bindings),
+        delivery=settings.delivery,
+        ledger=settings.ledger,
+        commit_ms=settings.commit_ms,
+        clock=settings.clock,
+    )
+    hooks = EngineHooks(metrics, "decide")
+    return Engine(config, dead_letter=refusal("yupan-decide"), metrics=hooks), bindings
+
+
+def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
+    db = Measured(stack.enter_context(closing(open_clickhouse(settings.clickhouse))), metrics)
+    intake = Intake(_codecs(settings), partitions=0)
+    archive = Archive(intake, history.HistoryWriter(db), metrics, SystemClock())
+    config = _config(
+        settings,
+        "yupan-history",
+        history.TOPICS,
+        delivery="at_least_once",
+        ledger=None,
+        urgent=(),
+        commit_ms=HISTORY_COMMIT_MS,
+        commit_events=HISTORY_COMMIT_EVENTS,
+    )
+    hooks = EngineHooks(metrics, "history")
+    engine = Engine(config, dead_letter=refusal("yupan-history"), metrics=hooks, sink=archive.flush)
+    return engine, [topology.Binding("yupan-archive", history.TOPICS, archive.process)]
+
+
+def _config(settings: Settings, group: str, topics: tuple[str, ...], **more: Any) -> EngineConfig:
+    extra = client_config(settings.kafka, settings.kafka_config)
+    return EngineConfig(
+        bootstrap=extra.pop("bootstrap.servers"),
+        group=group,
+        topics=topics,
+        instance=settings.instance,
+        extra=extra,
+        consumer_extra=consumer_settings(settings.kafka_config),
+        **more,
+    )
+
+
+def _codecs(settings: Settings) -> dict[str, Codec]:
+    known = codecs()
+    if settings.schema_registry:
+        from sinks.registry import Registry
+
+        Registry(settings.schema_registry).teach(known)
+    return known
+
+
+def refusal(stage: str) -> Callable[[Message | Fired, Exception], DeadLetter]:
+    """What is sent instead of what could not be used; `stage` names who refused it."""
+    clock = SystemClock()
+
+    def make(cause: Message | Fired, error: Exception) -> DeadLetter:
+        if isinstance(cause, Fired):
+            return _of_deadline(cause, error, stage)
+        value, key, headers = dead.dead_letter(cause, error, stage, clock.now_ms())
+        return dead.DEAD_LETTER, value, key, headers
+
+    return make
+
+
+def _of_deadline(fired: Fired, error: Exception, stage: str) -> DeadLetter:
+    """A deadline has no record: its name and due time are all there is."""
+    value = json.dumps({"deadline": fired.name, "due_at": fired.due_at}).encode()
+    said = {dead.STAGE: stage, dead.TYPE: "agent_raised", dead.MESSAGE: type(error).__name__}
+    headers = [*wire.cloud_event(dead.DEAD_LETTER, f"{fired.name}|{fired.due_at}", stage, fired.due_at)]
+    return dead.DEAD_LETTER, value, fired.customer.encode(), headers + [(n, t.encode()) for n, t in said.items()]
+
+
+def _log_to_stderr() -> None:
+    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form, force=True)
