@@ -47,7 +47,7 @@ def with_call(held: Held | None, call_id: str, began_at: int, record: Mapping[st
     }
     told = {"subject": record["need"], "status": _status(record), "staff": record["staff"]}
     entry.update({name: value for name, value in told.items() if value is not None})
-    return _with(held, entry)
+    return held if entry == known else _with(held, entry)
 
 
 def last_contacts(held: Held | None, since: int | None = None, without: str | None = None) -> list[dict[str, Any]]:

@@ -99,6 +99,7 @@ class Calls:
         pop = pops.pop(event.record, call, known)
         self._emit(batch, POP, pop, pops.pop_id(event.record), event, now=True)
         self.shell.counts.count("yupan_pops", segment=call["segment"] or "none")
+        self.shell.counts.observe("yupan_pop_latency_seconds", max(0, batch.now() - event.arrived_at) / 1000)
 
     def _note(self, batch: Batch, event: Event, call: calls.Call) -> None:
         customer = call["msisdn"]

@@ -25,15 +25,20 @@ WITHDRAWN = "yupan.withdrawn"
 
 
 class Counts(Protocol):
-    """Where decisions are counted; the names are those of `schemas.metrics`."""
+    """Where decisions are counted and timed; the names are those of `schemas.metrics`."""
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None: ...
 
 
 class NoCounts:
     """Counts nothing: for replays and tests."""
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Forget it."""
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
         """Forget it."""
 
 

@@ -37,10 +37,14 @@ class DeskBatch(memory.MemoryBatch):
 class Counted:
     def __init__(self) -> None:
         self.counts: dict[Any, float] = {}
+        self.observed: list[tuple[str, float]] = []
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         key = (name, *labels.values())
         self.counts[key] = self.counts.get(key, 0) + amount
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        self.observed.append((name, value))
 
 
 class World:

@@ -86,6 +86,17 @@ def test_a_call_that_never_ends_is_forgotten_a_day_after_its_last_phase(world):
     assert world.armed == {}
 
 
+def test_a_late_phase_does_not_bring_forward_when_a_call_is_forgotten(world):
+    world.call("ENDED", "c-ended")
+    world.call("ABANDONED", "c-ended", occurred_at=T0 - MIN)
+    world.call("QUEUED", "c-open")
+    world.call("IVR_ENTERED", "c-open", occurred_at=T0 - MIN)
+    world.fire_until(T0 + HOUR - 1)
+    assert sorted(world.record(f"calls/{ALICE}")["calls"]) == ["c-ended", "c-open"]
+    world.fire_until(T0 + DAY - 1)
+    assert list(world.record(f"calls/{ALICE}")["calls"]) == ["c-open"]
+
+
 def test_forgetting_one_call_leaves_the_customers_others(world):
     world.call("ENDED", "c-1")
     world.call("IVR_ENTERED", "c-2")

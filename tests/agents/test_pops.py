@@ -69,6 +69,15 @@ def test_old_events_do_not_pop_and_are_counted(world):
     assert world.segments == [None, None]
 
 
+def test_pops_are_counted_by_segment_and_timed_from_the_brokers_time(world):
+    world.customer(opened_at=T0)
+    world.call("OFFERED", seat="A", occurred_at=T0 + 1)
+    assert world.counted.counts[("yupan_pops", "NEW")] == 1
+    assert world.counted.counts[("yupan_calls", "NEW")] == 1
+    # the clock in memory is the event's own, a millisecond past the broker's
+    assert world.counted.observed == [("yupan_pop_latency_seconds", 0.001)]
+
+
 def test_two_calls_of_a_customer_pop_each(world):
     world.call("OFFERED", "c-1", seat="A")
     world.call("OFFERED", "c-2", seat="A")
