@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -49,6 +49,8 @@ class Codec:
         self.id = own_id(event.avro)
         self._head = _HEAD.pack(0, self.id)
         self._writers: dict[int, Any] = {self.id: None}  # None: our own schema, nothing to resolve
+        self.resolve: Callable[[int], Mapping[str, Any] | None] | None = None
+        """Asked for a schema id that is not known, where there is a registry."""
         for old in committed(event.topic):
             self.learn(own_id(old), old)
 
@@ -61,6 +63,16 @@ class Codec:
         """Frame what is encoded from now on with the registry's id of our schema."""
         self._head = _HEAD.pack(0, schema_id)
         self._writers[schema_id] = None
+
+    def knows(self, schema_id: int) -> bool:
+        """Whether records of this schema can be decoded; asks `resolve` for what is not known yet."""
+        if schema_id in self._writers:
+            return True
+        schema = self.resolve(schema_id) if self.resolve is not None else None
+        if schema is None or schema.get("name") != self.event.avro["name"]:  # an id of another topic's
+            return False
+        self.learn(schema_id, schema)
+        return True
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """The framed bytes of `record`. Raises `RecordError(bad_type)` when it does not fit the schema."""
@@ -77,7 +89,7 @@ class Codec:
         if not value or value[0] != 0 or len(value) < HEAD_SIZE:
             raise RecordError("not_avro", "no Confluent framing (magic byte 0 and four bytes of schema id)")
         (schema_id,) = struct.unpack_from(">I", value, 1)
-        if schema_id not in self._writers:
+        if schema_id not in self._writers and not self.knows(schema_id):
             raise RecordError("unknown_schema", f"schema id {schema_id} is not known for {self.event.topic}")
         writer = self._writers[schema_id]
         body = io.BytesIO(value)

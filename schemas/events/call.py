@@ -62,6 +62,26 @@ def call_key(call: Record) -> str:
     return str(call["msisdn"] or call["call_id"])
 
 
+class CallKeys:
+    """The key of each call's first phase within one file, for all its phases (contracts, "Keys").
+
+    Remembers the `most` newest calls: a longer one is over.
+    """
+
+    def __init__(self, most: int = 200_000) -> None:
+        self._keys: dict[str, str] = {}
+        self._most = most
+
+    def of(self, call: Record) -> str:
+        """The key of this phase."""
+        key = self._keys.get(call["call_id"])
+        if key is None:
+            key = self._keys[call["call_id"]] = call_key(call)
+            if len(self._keys) > self._most:
+                del self._keys[next(iter(self._keys))]
+        return key
+
+
 EVENT = EventType(
     record=Call,
     topic="yupan.call.v1",

@@ -1,0 +1,67 @@
+"""JSON lines to records: what `yupan publish` and `checks replay` read (contracts, "JSON lines")."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.errors import RecordError
+from schemas.event_type import EventType
+from schemas.events.call import CallKeys
+from schemas.fields import international
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Item(NamedTuple):
+    """One event, ready to be published."""
+
+    record: dict[str, Any]
+    id: str
+    """`ce_id`: the line's `id`, else a hash of the content."""
+    source: str
+    key: str | None
+
+
+class Lines:
+    """Reads the lines of one file for one topic; national numbers get `country_code`.
+
+    It remembers by which key the first phase of each call went, for the call's later phases.
+    """
+
+    def __init__(self, event: EventType, country_code: str) -> None:
+        self._event = event
+        self._country_code = country_code
+        self._call_keys = CallKeys() if event.topic == "yupan.call.v1" else None
+
+    def read(self, line: bytes | str) -> Item:
+        """The event of one line. Raises `RecordError`: `not_json`, or the reason that names the field."""
+        data = parse(line)
+        event_id, source = _word(data, "id"), _word(data, "source")
+        if isinstance(data.get("msisdn"), str):
+            data["msisdn"] = international(data["msisdn"], self._country_code)
+        record = self._event.from_json(data)
+        key = self._call_keys.of(record) if self._call_keys is not None else self._event.key(record)
+        return Item(record, event_id or self._event.content_id(record), source or self._event.source_of(record), key)
+
+
+def parse(line: bytes | str) -> dict[str, Any]:
+    """One line as an object. Raises `RecordError(not_json)`."""
+    try:
+        data = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError("not_json", str(error)) from None
+    if type(data) is not dict:
+        raise RecordError("not_json", "is no JSON object")
+    return data
+
+
+def _word(data: dict[str, Any], name: str) -> str:
+    """Take the envelope's `name` off the record's fields; empty when it is not there."""
+    value = data.pop(name, None)
+    if value is None:
+        return ""
+    if type(value) is not str or not value:
+        raise RecordError("bad_type", "should be a string that is not empty", name)
+    return value
