@@ -90,10 +90,11 @@ def test_a_late_phase_does_not_bring_forward_when_a_call_is_forgotten(world):
     world.call("ENDED", "c-ended")
     world.call("ABANDONED", "c-ended", occurred_at=T0 - MIN)
     world.call("QUEUED", "c-open")
+    world.call("ANSWERED", "c-open", occurred_at=T0 + MIN)
     world.call("IVR_ENTERED", "c-open", occurred_at=T0 - MIN)
     world.fire_until(T0 + HOUR - 1)
     assert sorted(world.record(f"calls/{ALICE}")["calls"]) == ["c-ended", "c-open"]
-    world.fire_until(T0 + DAY - 1)
+    world.fire_until(T0 + DAY)
     assert list(world.record(f"calls/{ALICE}")["calls"]) == ["c-open"]
 
 
