@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from schemas.errors import RecordError
@@ -107,8 +108,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def iso(at: int) -> str:
     """Epoch milliseconds as ISO 8601 UTC with milliseconds: `2026-11-22T04:00:00.000Z`."""
-    whole, ms = divmod(at, 1000)
-    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+    second, ms = divmod(at, 1000)
+    return f"{_iso_second(second)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _iso_second(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def open_set(*words: str) -> Rule:

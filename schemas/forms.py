@@ -64,13 +64,17 @@ class Field:
     def read(self, data: Mapping[str, Any]) -> Any:
         """This field's value out of a JSON object. Raises `RecordError` that names the field."""
         if self.name not in data:
-            if self.default is _REQUIRED:
-                raise RecordError("missing_field", "is missing", self.name)
-            return self.default.copy() if self.default is not None else None
+            return self.left_out()
         try:
             return self.parse(data[self.name])
         except RecordError as error:
             raise error.within(self.name) from None
+
+    def left_out(self) -> Any:
+        """The value where the field is not written. Raises `RecordError(missing_field)` where it must be."""
+        if self.default is _REQUIRED:
+            raise RecordError("missing_field", "is missing", self.name)
+        return self.default.copy() if self.default is not None else None
 
 
 def fields_of(record: type) -> dict[str, Field]:
