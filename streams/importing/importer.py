@@ -1,0 +1,103 @@
+"""`yupan import` from beginning to end: mapping, file, Kafka, and the wait until ClickHouse has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.codec import Codec
+from schemas.errors import RecordError, UsageError
+from sinks.producer import EventProducer
+from sinks.registry import attach
+from streams.importing import mapping as mappings
+from streams.importing.job import Job, Nowhere, Stopwatch, Tally, rejects_to
+from streams.importing.program import Program, Surroundings
+from streams.importing.progress import Bars
+from streams.importing.reader import Table
+from streams.importing.times import LocalTime
+from streams.importing.waiting import Waiting
+from streams.settings import Settings
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody asks `yupan import` to do."""
+
+    mapping: str
+    file: Path
+    options: Mapping[str, str]
+    at: str | None
+    encoding: str | None
+    rejects: Path | None
+    dry_run: bool
+    wait: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an import has done, and how far the events are."""
+
+    tally: Tally
+    seconds: float
+    state: str
+
+    def document(self) -> dict[str, Any]:
+        """The answer of `--json` (contracts, "The command line")."""
+        return {
+            "rows": self.tally.rows,
+            "events": self.tally.events,
+            "rejected": self.tally.rejected,
+            "seconds": round(self.seconds, 3),
+            "rows_per_s": round(self.tally.rows / self.seconds, 1),
+        }
+
+
+def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -> Done:
+    """Import `order.file`; `tell` hears a line for each row that cannot be used.
+
+    Raises `UsageError` for a wrong mapping, file or option, `PartError` when Kafka does not take the events
+    or the workers stand still.
+    """
+    watch = Stopwatch()
+    mapping = mappings.load(order.mapping)
+    with Table(order.file, order.encoding or mapping.encoding, mapping.delimiter) as table:
+        program = Program(mapping, table.header, _surroundings(order, settings))
+        producer = None if order.dry_run else _producer(mapping, settings)
+        with Bars(table.size) as bars, rejects_to(order.rejects, tell, table.header) as rejects:
+            job = Job(table, program, producer or Nowhere(), rejects)
+            tally = job.run(lambda so_far: bars.read(table.position(), so_far))
+            state = "nothing was sent" if producer is None else _finish(producer, order, settings, bars)
+    return Done(tally, watch.seconds(), state)
+
+
+def _finish(producer: EventProducer, order: Order, settings: Settings, bars: Bars) -> str:
+    written = {place: last + 1 for place, last in producer.flush().items()}
+    if not order.wait:
+        return "in Kafka"
+    waiting = Waiting(settings.kafka, settings.kafka_config, progress=bars.waited)
+    waiting.until_readable(written)
+    return "readable in ClickHouse"
+
+
+def _surroundings(order: Order, settings: Settings) -> Surroundings:
+    return Surroundings(settings.timezone, settings.country_code, _file_time(order, settings.timezone), order.options)
+
+
+def _file_time(order: Order, zone: str) -> int:
+    if order.at is None:
+        return int(order.file.stat().st_mtime * 1000)
+    try:
+        return LocalTime(zone).of_text(order.at)
+    except RecordError as error:
+        raise UsageError(f"--at: {error}") from None
+
+
+def _producer(mapping: mappings.Mapping, settings: Settings) -> EventProducer:
+    codecs = {plan.event.topic: Codec(plan.event) for plan in (*mapping.events, *mapping.at_end)}
+    attach(codecs, settings.schema_registry)
+    producer = EventProducer(settings.kafka, codecs, settings.kafka_config)
+    for topic in codecs:
+        producer.partitions(topic)
+    return producer
