@@ -67,6 +67,8 @@ class Engine:
         """
         self.config = config
         self.partitions: dict[int, Partition] = {}
+        self.started = False
+        self.partition_count = 0
         self._metrics = metrics or NullMetrics()
         self._clock = clock or SystemClock()
         self._sink = sink
@@ -131,7 +133,8 @@ class Engine:
     async def start(self) -> None:
         """Connect and join the group. Raises `PartError` when the broker or a topic is not there."""
         loop = self._loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._committing, check_topics, self.config)
+        self.started = True
+        self.partition_count = await loop.run_in_executor(self._committing, check_topics, self.config)
         await loop.run_in_executor(self._committing, self._outbox.start)
         warm = [loop.run_in_executor(self._restoring, self._restorer.warm_up) for _ in range(RESTORERS)]
         await asyncio.gather(*warm)
@@ -154,6 +157,10 @@ class Engine:
                 for batch in self._dispatch.choose():
                     await deliver(batch)
             await asyncio.sleep(0)  # the next records, commits and timers get their turn
+
+    def all_partitions(self) -> set[Name]:
+        """All partitions of all topics read, whoever owns them."""
+        return {(topic, number) for topic in self.config.topics for number in range(self.partition_count)}
 
     async def stop(self) -> None:
         """Commit what is decided, leave the group, let go of everything."""

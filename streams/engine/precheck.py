@@ -11,8 +11,11 @@ from streams.engine.config import EngineConfig
 ANSWER_S = 10.0
 
 
-def check_topics(config: EngineConfig) -> None:
-    """Raises `PartError` when the broker does not answer, a topic is missing, or partition counts differ."""
+def check_topics(config: EngineConfig) -> int:
+    """Return the number of partitions.
+
+    Raises `PartError` when the broker does not answer, a topic is missing, or partition counts differ.
+    """
     try:
         held = AdminClient(config.client()).list_topics(timeout=ANSWER_S).topics
     except KafkaException as error:
@@ -27,3 +30,4 @@ def check_topics(config: EngineConfig) -> None:
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{topic} {count}" for topic, count in counts.items())
         raise PartError(f"topics must have the same number of partitions, but have: {told}; see `yupan topics diff`")
+    return counts[wanted[0]]

@@ -35,13 +35,22 @@ def counting(prefix: str) -> Any:
 def run() -> None:
     """Start the worker."""
     options = json.loads(sys.argv[1])
+    faust = options.pop("faust", False)
     for name in ("topics", "urgent"):
         if name in options:
             options[name] = tuple(options[name])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     settings = config(**options)
     handler = counting(options["prefix"])
-    main(Engine(settings, dead_letter=dead_letter), dict.fromkeys(settings.topics, handler))
+    engine = Engine(settings, dead_letter=dead_letter)
+    if not faust:
+        main(engine, dict.fromkeys(settings.topics, handler))
+        return
+    from streams.app import Binding, build_app, run_app
+
+    run_app(
+        build_app("test", engine, [Binding(topic.rsplit("-", 1)[1], [topic], handler) for topic in settings.topics])
+    )
 
 
 if __name__ == "__main__":

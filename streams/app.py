@@ -1,0 +1,75 @@
+"""The Faust app of one worker, bound to an engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import faust
+import uvloop
+
+from schemas.errors import UsageError
+from streams.engine.engine import Engine
+from streams.engine.transport import BatchSchema, EngineTransport
+from streams.topology import Binding, Process
+
+
+class YupanApp(faust.App):
+    """A Faust app that keeps nothing on disk: the ledger is the engine's."""
+
+    def _create_directories(self) -> None:
+        """Do nothing: Faust's data directory would stay empty."""
+
+
+def build_app(role: str, engine: Engine, bindings: Sequence[Binding]) -> faust.App:
+    """Return an app that runs `bindings` on `engine`. Raises `UsageError` when a topic has no agent, or two."""
+    _check(engine, bindings)
+    app = YupanApp(
+        f"yupan-{role}",
+        broker=f"kafka://{engine.config.bootstrap.split(',')[0]}",
+        origin="streams",
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        reply_create_topic=False,
+        store="memory://",
+        broker_commit_interval=3600.0,
+        stream_wait_empty=False,
+        worker_redirect_stdouts=False,
+    )
+    app.transport = app.producer_transport = EngineTransport(app.conf.broker, app, engine)
+    for binding in bindings:
+        topic = app.topic(*binding.topics, schema=BatchSchema(), acks=False)
+        app.agent(topic, name=f"yupan.{role}.{binding.agent}")(_looping(binding.process))
+    return app
+
+
+def _check(engine: Engine, bindings: Sequence[Binding]) -> None:
+    bound = [topic for binding in bindings for topic in binding.topics]
+    if sorted(bound) != sorted(engine.config.topics):
+        odd = sorted(set(bound) ^ set(engine.config.topics)) or sorted({t for t in bound if bound.count(t) > 1})
+        raise UsageError(f"{engine.config.group}: each topic needs exactly one agent: {', '.join(odd)}")
+
+
+def _looping(process: Process) -> Callable[[Any], Awaitable[None]]:
+    async def agent(stream: Any) -> None:
+        async for batch in stream:
+            with batch:
+                process(batch)
+
+    return agent
+
+
+def run_app(app: faust.App, loglevel: int = logging.INFO) -> None:
+    """Run until SIGTERM or SIGINT; logging is set up by the caller."""
+    worker = faust.Worker(
+        app,
+        loop=uvloop.new_event_loop(),
+        loglevel=loglevel,
+        override_logging=False,
+        redirect_stdouts=False,
+        quiet=True,
+    )
+    worker.execute_from_commandline()
