@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from streams.simulate import calls, care, changes, contacts, openings, usage
 from streams.simulate.day import Day
@@ -106,6 +107,13 @@ class Traffic:
                 arrival += rng.expovariate(1) * told * 1000 / (self._rate * self.day.busyness(at))
 
     def settle(self, at: int) -> list[Happening]:
-        """End now, before the end: the counterparts that are on their way, with `occurred_at` ≤ `at` (ms)."""
+        """End now, before the end: the counterparts that are on their way, with `occurred_at` ≤ `at` (ms).
+
+        Repairs that lay in the future come no more, and the list of drifts says so.
+        """
         self._settled = True
-        return self._stage.owed(at, self.injected)
+        rest = self._stage.owed(at, self.injected)
+        for index, drift in enumerate(self.injected):
+            if drift.repaired_at is not None and drift.repaired_at > at:
+                self.injected[index] = replace(drift, repaired_at=None)
+        return rest

@@ -36,7 +36,7 @@ def test_no_drift_falls_due_after_the_end() -> None:
 
 
 def test_the_share_of_drifts_is_known() -> None:
-    told = traffic(seconds=600, rate=100, drift=0.1, customers=2000)
+    told = traffic(seconds=300, rate=100, drift=0.1, customers=2000)
     changes = sum(
         e.record.get("attribute") == "status" and e.source == "crm" and e.record["reason"] is None for e in told
     )
