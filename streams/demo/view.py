@@ -28,7 +28,8 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _WINDOW = 3.0
 _MARKS = {"OPEN": ("●", "bold red"), "RESOLVED": ("✓", "bold green"), "WITHDRAWN": ("○", "dim")}
 _SEGMENT_STYLES = {"MID_HIGH": "black on yellow", "NEW": "black on cyan", "CAMPUS": "black on green"}
-_PLAIN_EVERY = 5.0
+_DRAW_EVERY_MS = 500
+_PLAIN_EVERY_MS = 5000
 
 
 class Progress(Protocol):
@@ -66,7 +67,7 @@ class Lines:
         self._tally = tally
         self._words = Words(language)
         self._file = file
-        self._next = 0.0
+        self._next = 0
 
     def __enter__(self) -> Lines:
         return self
@@ -77,7 +78,7 @@ class Lines:
     def update(self, now: int) -> None:
         """Write a line when it is time for one."""
         if now >= self._next:
-            self._next = now + _PLAIN_EVERY * 1000
+            self._next = now + _PLAIN_EVERY_MS
             self._file.write(self.line(now) + "\n")
             self._file.flush()
 
@@ -120,6 +121,7 @@ class View:
         self._zone = ZoneInfo(timezone)
         self._seconds = seconds
         self._counts: deque[tuple[float, dict[str, int]]] = deque()
+        self._next = 0
         self._live = Live(console=console, screen=True, auto_refresh=False)
 
     def __enter__(self) -> View:
@@ -130,8 +132,10 @@ class View:
         self._live.__exit__(None, None, None)
 
     def update(self, now: int) -> None:
-        """Draw it anew."""
-        self._live.update(self.draw(now), refresh=True)
+        """Draw it anew, twice a second at most: drawing takes time from whoever waits for a pop."""
+        if now >= self._next:
+            self._next = now + _DRAW_EVERY_MS
+            self._live.update(self.draw(now), refresh=True)
 
     def draw(self, now: int) -> RenderableType:
         """The whole view as of `now` (ms)."""
