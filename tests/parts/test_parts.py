@@ -173,13 +173,15 @@ def test_a_part_that_is_never_ready_is_given_up_and_ended() -> None:
     assert gone(int(str(caught.value).split("| ")[1]))
 
 
-def test_a_killed_parent_takes_its_parts_along() -> None:
+def test_a_killed_parent_takes_its_parts_along(tmp_path: Path) -> None:
     script = (
-        "from tests.parts.test_parts import Sleeper; from threading import Thread; import time\n"
-        "part = Sleeper(); t = Thread(target=part.start); t.start(); t.join()\n"
+        "from tests.parts.test_parts import Sleeper; from threading import Thread; import pathlib, sys, time\n"
+        "part = Sleeper(pathlib.Path(sys.argv[1])); t = Thread(target=part.start); t.start(); t.join()\n"
         "print(part.pid, flush=True); time.sleep(1000)"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         time.sleep(0.3)
