@@ -30,8 +30,9 @@ class DeadLetterLimit:
 
     def passed(self, events: int) -> None:
         """That many events were decided."""
-        if events == 0 or (not self._failed and not self._chunks):
-            return  # nothing has failed for long: the usual case costs nothing
+        if events == 0:
+            return
+        events = min(events, self._window)
         self._failed_in_a_row = 0
         self._passed += events
         self._chunks.append([events, 0])
