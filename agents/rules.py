@@ -169,7 +169,7 @@ def _filled(item: Item, known: frozenset[str]) -> Text:
     return texts
 
 
-# -- cases ----------------------------------------------------------------------------------------------------------
+# --- cases
 
 
 def _case(item: Item) -> Case:

@@ -40,7 +40,7 @@ class Agree:
         """The names that the check's texts may use in braces."""
         return frozenset((*self.watches, "within", *(("product",) if self.watches[0].endswith(PRODUCT) else ())))
 
-    # -- names ------------------------------------------------------------------------------------------------------
+    # --- names
 
     def subject(self, name: str) -> str | None:
         """The product in `name`, empty for a plain name, None when the rule does not watch it."""
@@ -59,7 +59,7 @@ class Agree:
             return self.watches
         return tuple(w.removesuffix("PRODUCT") + subject if w.endswith(PRODUCT) else w for w in self.watches)
 
-    # -- the decisions ----------------------------------------------------------------------------------------------
+    # --- the decisions
 
     def judge(self, change: Change, wait: Wait | None) -> Outcome:
         """A watched state has changed."""
@@ -145,7 +145,7 @@ class Agree:
             (_on_event(change, "OPEN", reason, wait, anomaly, evidence),),
         )
 
-    # -- comparing --------------------------------------------------------------------------------------------------
+    # --- comparing
 
     def _compare(self, names: Sequence[str], states: Held) -> Verdict:
         values = [value_of(states, name) for name in names]
@@ -223,7 +223,7 @@ def _word(value: Any) -> str:
     return str(value) if value is not NEVER else "never seen"
 
 
-# -- the file -------------------------------------------------------------------------------------------------------
+# --- the file
 
 
 def read(section: Section, check: str, within: int) -> Agree:

@@ -104,7 +104,7 @@ def test_never_seen_equals_false_and_absent_in_the_hlr() -> None:
     assert equal("hlr.status", NEVER, NEVER)
 
 
-# -- occurrences ----------------------------------------------------------------------------------------------------
+# --- occurrences
 
 
 def charge(id: str, source: str = "ocs") -> Event:

@@ -1,0 +1,265 @@
+"""`agree` against a reference that is slow and obviously right, on thousands of random histories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+
+from agents.kinds.agree import Agree
+from agents.replay import AUDITED, Input, Replay
+from agents.rules import SHIPPED, Check, Checks, read_check
+from schemas.catalogue import EVENTS
+from schemas.fields import millis
+
+START = 1_767_225_600_000
+MIN = 60_000
+WITHIN = 10
+CUSTOMERS = ("8613800138000", "8613900139000")
+
+History = list[dict[str, Any]]
+Story = list[tuple[str, int, str]]
+
+
+class Reference:
+    """One check, told in the words of contracts; it keeps whole histories and computes everything anew."""
+
+    def __init__(self, agrees: Any) -> None:
+        self.agrees = agrees
+        """The values of all systems, None for never seen -> True, False, or None for not applicable."""
+        self.arrived: dict[str, History] = {}
+        self.waiting: dict[str, int] = {}
+        self.open: set[str] = set()
+        self.story: Story = []
+        self.clock = 0
+
+    def winner(self, history: History, name: str) -> Any:
+        best: dict[str, Any] | None = None
+        seen = []
+        for event in history:
+            if event["name"] != name or event["id"] in seen:
+                continue
+            seen.append(event["id"])
+            if best is None or self.beats(event, best):
+                best = event
+        return None if best is None else best["value"]
+
+    def beats(self, later: dict[str, Any], best: dict[str, Any]) -> bool:
+        """Whether the later arrival wins."""
+        a, b = later["sequence"], best["sequence"]
+        if a is not None and b is not None and a != b:
+            return bool(a > b)
+        return bool(later["at"] >= best["at"])
+
+    def verdict(self, customer: str, names: list[str]) -> Any:
+        return self.agrees([self.winner(self.arrived.get(customer, []), name) for name in names])
+
+    def fire(self, before: int) -> None:
+        for due, customer in sorted((due, customer) for customer, due in self.waiting.items()):
+            if due < before:
+                del self.waiting[customer]
+                self.open.add(customer)
+                self.story.append((customer, due, "OPEN"))
+
+    def feed(self, event: dict[str, Any], names: list[str]) -> None:
+        self.fire(event["at"])
+        self.clock = max(self.clock, event["at"])
+        customer = event["customer"]
+        history = self.arrived.setdefault(customer, [])
+        reference = self.winner(history, names[0])
+        states = [self.winner(history, name) for name in names]
+        history.append(event)
+        if states == [self.winner(history, name) for name in names]:
+            # nothing has changed but, perhaps, since when it holds
+            return
+        now = self.verdict(customer, names)
+        if now is None or now is True:
+            self.waiting.pop(customer, None)
+            if customer in self.open:
+                self.open.remove(customer)
+                self.story.append((customer, event["at"], "RESOLVED" if now else "WITHDRAWN"))
+        elif customer not in self.open:
+            anew = not same(reference, self.winner(history, names[0]))
+            if customer not in self.waiting or anew:
+                self.waiting[customer] = event["at"] + WITHIN
+
+    def run(self, events: History, names: list[str]) -> Story:
+        for event in events:
+            self.feed(event, names)
+        self.fire(self.clock)
+        return self.story
+
+
+def same(a: Any, b: Any) -> bool:
+    """For the references of the checks below: booleans know no difference between false and never seen."""
+    return a == b or {a, b} == {None, False}
+
+
+PAIRS = {"active": "active", "suspended": "barred", "half_suspended": "barred_outgoing", "closed": "absent"}
+
+
+def activation(values: list[Any]) -> Any:
+    crm, hlr = values
+    if crm not in (None, *PAIRS) or hlr not in (None, *PAIRS.values()):
+        return None
+    if crm is None:
+        return hlr in (None, "absent")
+    return PAIRS[crm] == ("absent" if hlr is None else hlr)
+
+
+def subscription(values: list[Any]) -> Any:
+    crm, vas = values
+    return (crm or False) == (vas or False)
+
+
+def network(values: list[Any]) -> Any:
+    crm, sacp, hlr = values
+    return crm == sacp == hlr
+
+
+def check(rule: Agree) -> Checks:
+    shipped = read_check(SHIPPED / "activation.yaml")
+    return Checks([Check(**{**vars(shipped), "rule": rule})])
+
+
+SHIPPED_ROWS = [tuple(pair) for pair in PAIRS.items()]
+WORLDS = {
+    "mapping": (
+        Agree("x", WITHIN * MIN, ["crm.status", "hlr.status"], SHIPPED_ROWS),
+        ["crm.status", "hlr.status"],
+        activation,
+        [
+            ("crm.status", [*PAIRS, "reserved", None]),
+            ("hlr.status", [*PAIRS.values(), "unreachable", None]),
+        ],
+    ),
+    "product": (
+        Agree("x", WITHIN * MIN, ["crm.subscription.PRODUCT", "vas.subscription.PRODUCT"]),
+        ["crm.subscription.video", "vas.subscription.video"],
+        subscription,
+        [("crm.subscription.video", [True, False, None]), ("vas.subscription.video", [True, False, None])],
+    ),
+    "three systems": (
+        Agree("x", WITHIN * MIN, ["crm.network_type", "sacp.network_type", "hlr.network_type"]),
+        ["crm.network_type", "sacp.network_type", "hlr.network_type"],
+        network,
+        [(f"{system}.network_type", ["4g", "5g", None]) for system in ("crm", "sacp", "hlr")],
+    ),
+}
+
+
+def histories(forms: list[tuple[str, list[Any]]]) -> st.SearchStrategy[History]:
+    """Times are minutes, close together, so that ties, repeats and exact deadlines are frequent.
+
+    A system sends sequences always or never; which of them do, the order of arrival and the repeats vary.
+    """
+    small = st.integers(0, 59)
+    event = st.tuples(st.integers(0, 1), small, small, st.integers(0, 45), st.integers(1, 3))
+    lists = st.lists(event, max_size=14)
+    return st.builds(
+        lambda events, arrival, sequenced, again: _history(forms, events, arrival, sequenced, again),
+        lists,
+        st.integers(0, 3),
+        st.integers(0, 7),
+        st.lists(small, max_size=2),
+    )
+
+
+def _history(
+    forms: list[tuple[str, list[Any]]], drawn: list[tuple[int, ...]], arrival: int, sequenced: int, again: list[int]
+) -> History:
+    events = []
+    for n, (customer, which, value, at, sequence) in enumerate(drawn):
+        name, values = forms[which % len(forms)]
+        events.append(
+            {
+                "id": f"e-{n}",
+                "customer": CUSTOMERS[customer],
+                "name": name,
+                "value": values[value % len(values)],
+                "at": at,
+                "sequence": sequence if sequenced >> (which % len(forms)) & 1 else None,
+            }
+        )
+    if arrival:
+        events.sort(key=lambda event: event["at"])
+    return events + [events[n % len(events)] for n in again if events]
+
+
+def ours(checks: Checks, events: History, kind: type[Replay] = Replay) -> Story:
+    replay = kind(checks)
+    lines = []
+    for event in events:
+        system, _, attribute = event["name"].partition(".")
+        record = EVENTS[AUDITED].from_json(
+            {
+                "msisdn": event["customer"],
+                "system": system,
+                "attribute": attribute,
+                "value": event["value"],
+                "sequence": event["sequence"],
+                "occurred_at": START + event["at"] * MIN,
+            }
+        )
+        lines += replay.feed(Input(AUDITED, record, event["id"]))
+    lines += replay.finish()
+    return [
+        (line["msisdn"], (millis(line["at"]) - START) // MIN, line["status"])
+        for line in lines
+        if line["kind"] == "anomaly"
+    ]
+
+
+def of_customer(story: Story, customer: str) -> Story:
+    return [line for line in story if line[0] == customer]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_agree_decides_as_the_reference_does(world: str) -> None:
+    rule, names, agrees, forms = WORLDS[world]
+    checks = check(rule)
+    decided = set()
+
+    @seed(20261122)
+    @settings(max_examples=1_500, deadline=None, database=None)
+    @given(histories(forms))
+    def compare(events: History) -> None:
+        expected = Reference(agrees).run(events, names)
+        story = ours(checks, events)
+        for customer in CUSTOMERS:
+            assert of_customer(story, customer) == of_customer(expected, customer)
+        assert sorted(story, key=str) == sorted(expected, key=str)
+        decided.update(status for _, _, status in story)
+
+    compare()
+    assert decided >= {"OPEN", "RESOLVED"}  # else the histories would prove nothing
+    assert ("WITHDRAWN" in decided) is (world == "mapping")
+
+
+class CatchingUp(Replay):
+    """A worker that reads on before deadlines fire: what comes past a deadline finds it still armed."""
+
+    def feed(self, line: Input) -> list[dict[str, Any]]:
+        held, self._world.next_due = self._world.next_due, lambda before: None  # type: ignore[method-assign]
+        try:
+            return super().feed(line)
+        finally:
+            self._world.next_due = held  # type: ignore[method-assign]
+
+
+def test_a_worker_that_catches_up_decides_the_same_in_the_same_order() -> None:
+    rule, _, _, forms = WORLDS["mapping"]
+    checks = check(rule)
+
+    @seed(20261122)
+    @settings(max_examples=1_000, deadline=None, database=None)
+    @given(histories(forms).map(lambda events: sorted(events, key=lambda event: event["at"])))
+    def compare(events: History) -> None:
+        in_time = ours(checks, events)
+        caught_up = ours(checks, events, CatchingUp)
+        for customer in CUSTOMERS:
+            assert of_customer(in_time, customer) == of_customer(caught_up, customer)
+
+    compare()
