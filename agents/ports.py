@@ -54,7 +54,8 @@ class Fired(NamedTuple):
 class Batch(Protocol):
     """The records of one topic and partition, and the only way to state and outputs.
 
-    `with batch:` opens it; leaving it whole hands changes and outputs to the open transaction.
+    The engine enters it (`with batch:`) around an agent's `process`; leaving it whole hands changes and
+    outputs to the open transaction.
     Within it, every event is a scope of its own: what raises inside `scope` leaves nothing behind
     and is dead-lettered in the same transaction, while its neighbours stand.
     """

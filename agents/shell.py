@@ -58,15 +58,14 @@ class Shell:
         self.act_within = act_within
 
     def run(self, batch: Batch, decide: Decide, on_fired: OnFired | None = None) -> None:
-        """Decide a whole batch. Deadlines that became due come first: they were due before its records."""
-        with batch:
-            for fired in batch.fired:
-                if on_fired is not None:
-                    with batch.scope(fired):
-                        on_fired(batch, fired)
-            for message in batch.messages:
-                with batch.scope(message):
-                    self._one(batch, message, decide)
+        """Decide a whole batch, which the caller has entered. Deadlines that became due come first."""
+        for fired in batch.fired:
+            if on_fired is not None:
+                with batch.scope(fired):
+                    on_fired(batch, fired)
+        for message in batch.messages:
+            with batch.scope(message):
+                self._one(batch, message, decide)
 
     def _one(self, batch: Batch, message: Message, decide: Decide) -> None:
         event = self.intake.read(message, batch.now())

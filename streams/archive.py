@@ -44,14 +44,11 @@ class Archive:
     def process(self, batch: Batch) -> None:
         """Collect the events of a batch."""
         now = self._clock.now_ms()
-        with batch:
-            for message in batch.messages:
-                try:
-                    event = self._read(message, now)
-                except RecordError as error:
-                    self._metrics.count("yupan_skipped", topic=batch.topic, reason=error.reason)
-                    continue
-                self._waiting.append(event)
+        for message in batch.messages:
+            try:
+                self._waiting.append(self._read(message, now))
+            except RecordError as error:
+                self._metrics.count("yupan_skipped", topic=batch.topic, reason=error.reason)
 
     def _read(self, message: Message, now: int) -> Arrived:
         if message.value() is None:

@@ -55,6 +55,12 @@ def _directories(value: Any) -> tuple[str, ...]:
     return tuple(_must(Path(p).is_dir(), p) for p in found)
 
 
+def _segments(value: Any) -> tuple[str, ...]:
+    found = tuple(value) if isinstance(value, list) else tuple(word.strip() for word in str(value).split(","))
+    known = {"MID_HIGH", "NEW", "CAMPUS", "RURAL"}
+    return tuple(_must(set(found) <= known and len(set(found)) == len(found), found))
+
+
 def _pairs(value: Any) -> dict[str, str]:
     pairs = value.items() if isinstance(value, dict) else (p.split("=", 1) for p in str(value).split(",") if p)
     return {key.strip(): str(word).strip() for key, word in pairs}
@@ -82,6 +88,7 @@ _SPAN = Form("a time span such as 500ms, 10s, 10min, 24h or 3d", duration_ms)
 _ZONE = Form("a time zone of the IANA list, such as Asia/Shanghai", _zone)
 _LEDGER = Form("memory or rocksdb:///directory", lambda v: _must(v == "memory" or str(v).startswith("rocksdb:///"), v))
 _DIRECTORIES = Form("existing directories, separated by ':'", _directories)
+_SEGMENTS = Form("some of MID_HIGH,NEW,CAMPUS,RURAL, each once, separated by ','", _segments)
 _PAIRS = Form("librdkafka settings KEY=VALUE, separated by ','", _pairs)
 _ADDRESS = Form("host:port", _address)
 _DEADLINES = Form(
@@ -122,6 +129,9 @@ class Settings:
     act_within: int = _setting(600_000, _SPAN, "older events send no pop, message, repair or alert")
     checks: tuple[str, ...] = _setting((), _DIRECTORIES, "directories of an operator's own checks, separated by ':'")
     deadlines: dict[str, int] = _setting({}, _DEADLINES, "other deadlines for checks: activation=5s,…")
+    segments: tuple[str, ...] = _setting(
+        ("MID_HIGH", "NEW", "CAMPUS", "RURAL"), _SEGMENTS, "the ranking of the segments; one left out is never given"
+    )
     timezone: str = _setting("Asia/Shanghai", _ZONE, "days, months and --from/--to without offset are in it")
     country_code: str = _setting("86", _TEXT, "what publish and import put before national numbers")
     language: str = _setting("zh", _one_of("zh", "en"), "the language of texts for people")
@@ -198,7 +208,9 @@ def _written(name: str, value: Any) -> str:
         return ",".join(f"{k}={v}ms" for k, v in value.items())
     if isinstance(value, dict):
         return ",".join(f"{k}={v}" for k, v in value.items())
-    return ":".join(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ("," if name == "segments" else ":").join(value)
+    return str(value)
 
 
 _DEFAULT = Settings()

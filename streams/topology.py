@@ -13,7 +13,7 @@ history reads what it keeps of all of these, and of what they send, and writes r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from agents import desk
@@ -31,24 +31,28 @@ ROLES = ("decide", "history")
 AUDITED = ("yupan.state.v1",)
 
 
-class Binding(NamedTuple):
-    """An agent: its public name, the topics that are its alone, and what it does with a batch of one of them."""
+Process = Callable[[Batch], None]
 
-    name: str
-    topics: tuple[str, ...]
-    process: Callable[[Batch], None]
+
+class Binding(NamedTuple):
+    """An agent: its explicit name, the topics whose batches it alone gets, and what it does with one."""
+
+    agent: str
+    topics: Sequence[str]
+    process: Process
 
 
 def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, counts: Counts) -> list[Binding]:
     """The agents of the role `decide`."""
     intake = Intake(codecs, settings.partitions, events_clock=settings.clock == "events")
     shell = Shell(intake, codecs, counts, settings.act_within)
-    bindings = [Binding("yupan-audit", AUDITED, Audit(shell, checks).process)]
-    for agent in (desk.Profiles, desk.Calls, desk.Contacts, desk.Tickets, desk.Tasks):
-        bindings.append(Binding(f"yupan-{agent.__name__.lower()}", agent.topics, agent(shell).process))
+    bindings = [Binding("audit", AUDITED, Audit(shell, checks).process)]
+    calls = desk.Calls(shell, settings.segments)
+    for agent in (calls, *(make(shell) for make in (desk.Profiles, desk.Contacts, desk.Tickets, desk.Tasks))):
+        bindings.append(Binding(type(agent).__name__.lower(), agent.topics, agent.process))
     taken = {topic for binding in bindings for topic in binding.topics}
     rest = tuple(topic for topic, event in EVENTS.items() if event.flow == "in" and topic not in taken)
-    return [*bindings, Binding("yupan-observe", rest, Observe(shell).process)]
+    return [*bindings, Binding("observe", rest, Observe(shell).process)]
 
 
 def topics(bindings: list[Binding]) -> tuple[str, ...]:

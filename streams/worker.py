@@ -6,7 +6,6 @@ import errno
 import json
 import logging
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -17,11 +16,12 @@ from schemas import dead_letter as dead
 from schemas import headers as wire
 from schemas.codec import Codec, codecs
 from schemas.errors import PartError
-from sinks import history
+from sinks import history, registry
 from sinks.clickhouse import open_clickhouse
 from sinks.kafka import client_config, consumer_settings
 from streams import topology
 from streams.archive import Archive, Measured
+from streams.engine.batch import DeadLetter
 from streams.engine.clock import SystemClock
 from streams.engine.config import EngineConfig
 from streams.engine.engine import Engine
@@ -31,12 +31,12 @@ from streams.settings import Settings
 log = logging.getLogger("yupan.worker")
 HISTORY_COMMIT_MS = 1_000
 HISTORY_COMMIT_EVENTS = 50_000
-DeadLetter = tuple[str, bytes | None, bytes | None, Headers | None]
+Made = tuple[str, bytes | None, bytes | None, Headers | None]
 
 
 def run(settings: Settings, role: str) -> int:
     """Run one role in the foreground until SIGTERM or SIGINT. Raises `PartError`, `UsageError`."""
-    from streams.app import run_app
+    from streams.app import build_app, run_app
 
     _log_to_stderr()
     metrics = Metrics()
@@ -44,7 +44,8 @@ def run(settings: Settings, role: str) -> int:
     with ExitStack() as stack:
         make = {"decide": _decide, "history": _history}[role]
         engine, bindings = make(settings, metrics, stack)
-        return run_app(f"yupan-{role}", engine, bindings)
+        run_app(build_app(role, engine, bindings))
+    return 0
 
 
 def _serve(metrics: Metrics, address: str) -> str:
@@ -90,7 +91,7 @@ def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[En
     )
     hooks = EngineHooks(metrics, "history")
     engine = Engine(config, dead_letter=refusal("yupan-history"), metrics=hooks, sink=archive.flush)
-    return engine, [topology.Binding("yupan-archive", history.TOPICS, archive.process)]
+    return engine, [topology.Binding("archive", history.TOPICS, archive.process)]
 
 
 def _config(settings: Settings, group: str, topics: tuple[str, ...], **more: Any) -> EngineConfig:
@@ -108,18 +109,15 @@ def _config(settings: Settings, group: str, topics: tuple[str, ...], **more: Any
 
 def _codecs(settings: Settings) -> dict[str, Codec]:
     known = codecs()
-    if settings.schema_registry:
-        from sinks.registry import Registry
-
-        Registry(settings.schema_registry).teach(known)
+    registry.attach(known, settings.schema_registry)
     return known
 
 
-def refusal(stage: str) -> Callable[[Message | Fired, Exception], DeadLetter]:
+def refusal(stage: str) -> DeadLetter:
     """What is sent instead of what could not be used; `stage` names who refused it."""
     clock = SystemClock()
 
-    def make(cause: Message | Fired, error: Exception) -> DeadLetter:
+    def make(cause: Message | Fired, error: Exception) -> Made:
         if isinstance(cause, Fired):
             return _of_deadline(cause, error, stage)
         value, key, headers = dead.dead_letter(cause, error, stage, clock.now_ms())
@@ -128,7 +126,7 @@ def refusal(stage: str) -> Callable[[Message | Fired, Exception], DeadLetter]:
     return make
 
 
-def _of_deadline(fired: Fired, error: Exception, stage: str) -> DeadLetter:
+def _of_deadline(fired: Fired, error: Exception, stage: str) -> Made:
     """A deadline has no record: its name and due time are all there is."""
     value = json.dumps({"deadline": fired.name, "due_at": fired.due_at}).encode()
     said = {dead.STAGE: stage, dead.TYPE: "agent_raised", dead.MESSAGE: type(error).__name__}
