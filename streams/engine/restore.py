@@ -86,7 +86,7 @@ class Restorer:
             if owner and owner != self._config.transactional_id and owner not in fenced:
                 fenced.add(owner)
                 log.info("partition %d: fencing %s, which left a transaction open", partition, owner)
-                Producer({**self._config.client(), "transactional.id": owner}).init_transactions(ASK_S)
+                Producer({**self._config.instant_producer(), "transactional.id": owner}).init_transactions(ASK_S)
             else:
                 time.sleep(0.02)  # our own last markers are still being written
 
