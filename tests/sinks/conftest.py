@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from sinks.clickhouse import ClickHouse, open_clickhouse
 from sinks.migrate import migrate
+from sinks.tables import TABLES
 
 KINDS = ("server", "chdb", "remote")
+_NUMBERS = itertools.count(1)
+
+
+class House(NamedTuple):
+    """Who reads and writes, and who may change the tables."""
+
+    db: ClickHouse
+    owner: ClickHouse
 
 
 @dataclass
@@ -39,38 +50,46 @@ def chdb_directory(tmp_path: Path) -> Path:
     return tmp_path / "chdb"
 
 
-@pytest.fixture(params=KINDS)
-def empty_db(request: pytest.FixtureRequest) -> Iterator[ClickHouse]:
-    """A ClickHouse of each kind without our tables; the remote one's owner is `empty_db.owner`."""
+@pytest.fixture(scope="module", params=KINDS)
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A ClickHouse of each kind for a module, and who may change its tables."""
     if request.param == "server":
-        server, name = request.getfixturevalue("clickhouse_server"), request.getfixturevalue("prefix")
-        db = open_clickhouse(server.database(f"{name}history"))
-        yield db
-        db.close()
-        return
-    directory = request.getfixturevalue("chdb_directory")
-    owner = open_clickhouse(f"chdb://{directory}")
-    if request.param == "chdb":
-        yield owner
+        server = request.getfixturevalue("clickhouse_server")
+        owner = open_clickhouse(server.database(f"history_{os.getpid()}_{next(_NUMBERS)}"))
     else:
+        pytest.importorskip("chdb", reason="chDB is not installed (extra 'embedded')")
+        owner = open_clickhouse(f"chdb://{tmp_path_factory.mktemp('chdb')}")
+    if request.param == "remote":
         from sinks.remote import RemoteServer
 
-        server = RemoteServer(owner)
-        db = open_clickhouse(server.dsn)
-        db.owner = owner
-        yield db
+        served = RemoteServer(owner)
+        db = open_clickhouse(served.dsn)
+        yield House(db, owner)
         db.close()
-        server.close()
+        served.close()
+    else:
+        yield House(owner, owner)
     owner.close()
 
 
 @pytest.fixture
-def owner() -> Callable[[ClickHouse], ClickHouse]:
-    """Who may change the tables of a database: its owner, for the remote kind another."""
-    return lambda db: getattr(db, "owner", db)
+def owner(house: House) -> ClickHouse:
+    """Who may change the tables: for the remote kind another than who reads."""
+    return house.owner
 
 
 @pytest.fixture
-def db(empty_db: ClickHouse, owner: Callable[[ClickHouse], ClickHouse]) -> ClickHouse:
-    migrate(owner(empty_db))
-    return empty_db
+def empty_db(house: House) -> ClickHouse:
+    """A database without our tables."""
+    for table in (*TABLES, "migrations"):
+        house.owner.execute(f"DROP TABLE IF EXISTS {table}")
+    return house.db
+
+
+@pytest.fixture
+def db(house: House) -> ClickHouse:
+    """A database with our tables, all empty."""
+    migrate(house.owner)
+    for table in TABLES:
+        house.owner.execute(f"TRUNCATE TABLE {table}")
+    return house.db

@@ -13,7 +13,7 @@ from sinks.tables import FLAG, INT, TABLES
 
 
 def test_applies_once_and_says_what_it_did(empty_db, owner):
-    db = owner(empty_db)
+    db = owner
     planned = migrate(db, dry_run=True)
     assert planned[0] == ("0001_history", "pending", "")
     assert module.applied(db) == set()
@@ -26,7 +26,7 @@ def test_applies_once_and_says_what_it_did(empty_db, owner):
 
 
 def test_an_old_server_skips_with_a_reason(empty_db, owner):
-    db = owner(empty_db)
+    db = owner
     for step, migration in zip(migrate(db), migrations(), strict=True):
         old = db.version < migration.needs
         assert step.status == ("skipped" if old else "applied")
