@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from schemas.catalogue import EVENTS, INPUTS
+from schemas.catalogue import EVENTS
 from schemas.event_type import EventType
 from schemas.topics import topic_specs
 
@@ -55,7 +55,7 @@ def _operation_name(event: EventType) -> str:
 
 
 def _action(event: EventType) -> str:
-    return "receive" if event.topic in INPUTS else "send"
+    return "receive" if event.flow == "in" else "send"
 
 
 def _operation(event: EventType) -> dict[str, Any]:

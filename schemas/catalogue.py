@@ -18,20 +18,7 @@ def _discover() -> dict[str, EventType]:
 EVENTS: dict[str, EventType] = _discover()
 """Topic name to event type."""
 
-INPUTS = (
-    "yupan.state.v1",
-    "yupan.usage.v1",
-    "yupan.call.v1",
-    "yupan.contact.v1",
-    "yupan.retention-task.v1",
-    "yupan.list.v1",
-    "yupan.seat.v1",
-    "yupan.ticket.v1",
-    "yupan.customer.v1",
-    "yupan.command.v1",
-    "yupan.cutover.v1",
-    "yupan.repair-result.v1",
-)
+INPUTS = tuple(topic for topic, event in EVENTS.items() if event.flow == "in")
 """What others publish; `yupan-decide` reads all of it."""
-OUTPUTS = tuple(topic for topic in EVENTS if topic not in INPUTS and not topic.startswith("yupan.internal."))
+OUTPUTS = tuple(topic for topic, event in EVENTS.items() if event.flow == "out")
 """What we publish for others."""

@@ -45,7 +45,7 @@ def is_msisdn(value: object) -> bool:
 
 def _check_msisdn(value: str) -> None:
     if _MSISDN(value) is None:
-        raise RecordError("bad_msisdn", "an MSISDN is 11 to 15 digits with country code, such as 8613800138000")
+        raise RecordError("bad_msisdn", "no MSISDN: 11 to 15 digits, with country code")
     if len(value) == 11 and _CHINESE_NATIONAL(value):
         raise RecordError("bad_msisdn", "a national number; topics carry the country code (publish and import add it)")
 

@@ -16,6 +16,7 @@ import pytest
 
 from schemas.errors import PartError
 from streams.parts import ports
+from streams.parts.apicurio import Apicurio
 from streams.parts.clickhouse_server import ClickHouseServer
 from streams.parts.kafka import Kafka
 from streams.parts.part import Part
@@ -58,6 +59,12 @@ def tansu() -> Iterator[Tansu]:
 def clickhouse_server() -> Iterator[ClickHouseServer]:
     """The ClickHouse server on PATH: `.dsn`, `.port`, `.database(name)` for one's own database."""
     yield from running(ClickHouseServer())
+
+
+@pytest.fixture(scope="session")
+def apicurio() -> Iterator[Apicurio]:
+    """A schema registry, shared by the session: `.address`."""
+    yield from running(Apicurio())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The jars of Apache Kafka: fetched once from Maven Central, kept in the user's cache."""
+"""What parts need from Maven Central: fetched once, kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from schemas.errors import PartError
@@ -33,21 +34,30 @@ def cache_directory() -> Path:
 
 
 def kafka_jars() -> Path:
-    """Return the directory with the jars, fetching them first where needed; two processes may ask at once.
+    """Return the directory with the jars, fetching them first where needed.
 
     Raises PartError when Maven is missing, the fetch fails, or the cache cannot be written.
     """
-    target = cache_directory() / f"kafka-{kafka_version()}"
+    what = f"Apache Kafka {kafka_version()}"
+    return kept(f"kafka-{kafka_version()}", what, lambda folder: _fetch_kafka(what, folder))
+
+
+def kept(name: str, what: str, fill: Callable[[Path], None]) -> Path:
+    """Return the directory `name` of the cache; `fill` makes it at first use. Two processes may ask at once."""
+    target = cache_directory() / name
     if target.is_dir():
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with (target.parent / f"{target.name}.lock").open("w") as lock:
+        with (target.parent / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not target.is_dir():  # the process that held the lock may have fetched them
-                _fetch(target)
+            if not target.is_dir():  # the process that held the lock may have fetched it
+                unfinished = target.with_name(f"{name}.unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                fill(unfinished)
+                unfinished.rename(target)
     except OSError as error:
-        raise PartError(f"cannot keep Apache Kafka in {target.parent}: {error}; set YUPAN_CACHE") from error
+        raise PartError(f"cannot keep {what} in {target.parent}: {error}; set YUPAN_CACHE") from error
     return target
 
 
@@ -56,20 +66,22 @@ def java() -> str:
     return find_program("java", _INSTALL)
 
 
-def _fetch(target: Path) -> None:
-    maven = find_program("mvn", _INSTALL)
-    say(f"fetching Apache Kafka {kafka_version()} from Maven Central (45 MB, once)")
-    unfinished = target.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={unfinished}"]
+def maven(what: str, size: str, *goal: str) -> None:
+    """Fetch `what` from Maven Central by a goal of Maven. Raises PartError with the end of what Maven says."""
+    program = find_program("mvn", _INSTALL)
+    say(f"fetching {what} from Maven Central ({size}, once)")
     try:
         done = subprocess.run(
-            [maven, "-q", "-B", "-f", str(POM), *goal],
+            [program, "-q", "-B", *goal],
             check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_FETCH_S,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise PartError(f"Maven did not fetch Apache Kafka in {_FETCH_S} s: is Maven Central reachable?") from error
+        raise PartError(f"Maven did not fetch {what} in {_FETCH_S} s: is Maven Central reachable?") from error
     if done.returncode != 0:
         tail = "\n".join(f"  | {line}" for line in (done.stdout + done.stderr).splitlines()[-15:])
-        raise PartError(f"Maven could not fetch Apache Kafka: is Maven Central reachable?\n{tail}")
-    unfinished.rename(target)
+        raise PartError(f"Maven could not fetch {what}: is Maven Central reachable?\n{tail}")
+
+
+def _fetch_kafka(what: str, folder: Path) -> None:
+    goal = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}")
+    maven(what, "45 MB", "-f", str(POM), *goal)
