@@ -50,7 +50,7 @@ def parse(text: str) -> Input:
         if name not in Input._fields:
             raise RecordError("bad_value", f"no such field; known are {', '.join(Input._fields)}", name)
     topic, record = data.get("topic"), data.get("record")
-    if topic not in EVENTS:
+    if not isinstance(topic, str) or topic not in EVENTS:
         raise RecordError("bad_value" if "topic" in data else "missing_field", "is no topic of ours", "topic")
     if not isinstance(record, dict):
         raise RecordError("bad_type" if "record" in data else "missing_field", "is no JSON object", "record")
@@ -77,10 +77,10 @@ class Replay:
         self._world = World()
         self._status: dict[str, str] = {}
 
-    def feed(self, line: Input) -> list[Line]:
+    def feed(self, line: Input) -> Iterator[Line]:
         """Everything that is decided before and on this event. Raises `RecordError` when it is not usable."""
         at = line.record["occurred_at"]
-        lines = list(self._fire(at))
+        yield from self._fire(at)
         codec = self._codecs[line.topic]
         name = codec.event.key(line.record)
         head: Headers = []
@@ -92,19 +92,20 @@ class Replay:
         arrived = max(self._world.clock, at)
         message = Delivered(line.topic, codec.encode(line.record), key, head, next(self._world.offsets), arrived)
         agent = self._audit.process if line.topic == AUDITED else self._observe.process
-        agent(MemoryBatch(self._world, line.topic, [message]))
-        lines += self._decided()
-        return lines
+        with MemoryBatch(self._world, line.topic, [message]) as batch:
+            agent(batch)
+        yield from self._decided()
 
-    def finish(self, until: int | None = None) -> list[Line]:
+    def finish(self, until: int | None = None) -> Iterator[Line]:
         """What falls due up to `until`; without it, up to the largest `occurred_at` seen."""
         self._world.clock = max(self._world.clock, until or 0)
-        return list(self._fire(self._world.clock))
+        yield from self._fire(self._world.clock)
 
     def _fire(self, before: int) -> Iterator[Line]:
         while (fired := self._world.next_due(before)) is not None:
             self._world.clock = max(self._world.clock, fired.due_at)
-            self._audit.process(MemoryBatch(self._world, AUDITED, [], [fired]))
+            with MemoryBatch(self._world, AUDITED, [], [fired]) as batch:
+                self._audit.process(batch)
             yield from self._decided()
 
     def _decided(self) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -241,10 +242,10 @@ def test_agree_decides_as_the_reference_does(world: str) -> None:
 class CatchingUp(Replay):
     """A worker that reads on before deadlines fire: what comes past a deadline finds it still armed."""
 
-    def feed(self, line: Input) -> list[dict[str, Any]]:
+    def feed(self, line: Input) -> Iterator[dict[str, Any]]:
         held, self._world.next_due = self._world.next_due, lambda before: None  # type: ignore[method-assign]
         try:
-            return super().feed(line)
+            yield from super().feed(line)
         finally:
             self._world.next_due = held  # type: ignore[method-assign]
 

@@ -1,0 +1,175 @@
+"""The command `checks replay` itself: what it reads, prints and answers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from schemas.fields import iso
+from streams import cli
+from tests.agents.replaying import ANNA, BERT, HOUR, MIN, NOON, Replaying, state
+
+DAY = 24 * 60
+
+
+def test_one_line_a_change_of_status_with_exactly_the_contracts_fields(replay: Replaying) -> None:
+    found = replay([state(0, "crm.status", "active", id="e-1"), state(25, "hlr.status", "active")])
+    opened, resolved = found.anomalies
+    assert opened == {
+        "kind": "anomaly",
+        "at": "2026-11-22T04:10:00.000Z",
+        "check": "activation",
+        "msisdn": ANNA,
+        "status": "OPEN",
+        "anomaly_id": opened["anomaly_id"],
+        "evidence": {"crm.status": "active", "hlr.status": "never seen"},
+        "reason": "deadline_passed",
+    }
+    assert resolved["at"] == "2026-11-22T04:25:00.000Z"
+    assert found.code == 0
+
+
+def test_other_decisions_have_another_kind_and_no_status(replay: Replaying) -> None:
+    found = replay([state(0, "crm.status", "active"), state(25, "hlr.status", "active")])
+    others = [line for line in found.lines if line["kind"] != "anomaly"]
+    assert [(line["kind"], "withdrawn" in line) for line in others] == [("reminder", False), ("reminder", True)]
+    assert not any("status" in line for line in others)
+    assert others[1]["withdrawn"] == "RESOLVED: agrees_again"
+    assert others[1]["at"] == "2026-11-22T04:25:00.000Z"
+
+
+def test_nothing_decided_prints_nothing(replay: Replaying) -> None:
+    found = replay([])
+    assert (found.code, found.lines, found.err) == (0, [], "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object (bad_type)"),
+        ('{"record": {}}', "topic: is no topic of ours (missing_field)"),
+        ('{"topic": "yupan.stat.v1", "record": {}}', "topic: is no topic of ours (bad_value)"),
+        ('{"topic": ["yupan.state.v1"], "record": {}}', "topic: is no topic of ours (bad_value)"),
+        ('{"topic": "yupan.state.v1"}', "record: is no JSON object (missing_field)"),
+        ('{"topic": "yupan.state.v1", "record": 5}', "record: is no JSON object (bad_type)"),
+        ('{"topic": "yupan.state.v1", "record": {}, "ids": 1}', "ids: no such field"),
+        ('{"topic": "yupan.state.v1", "record": {}, "id": 1}', "id: is no text (bad_type)"),
+        ('{"topic": "yupan.state.v1", "record": {}}', "msisdn: is missing (missing_field)"),
+        (json.dumps(state(0, "fax.status", "on")), "system: 'fax' is not one of"),
+        (json.dumps(state(0, "crm.status", [])), "value: "),
+        (json.dumps(state(0, "crm.status", "a", msisdn="13800138000")), "msisdn: a national number"),
+        (json.dumps(state(0, "crm.status", "a", occurred_at="noon")), "occurred_at: "),
+    ],
+)
+def test_a_bad_line_is_reported_with_number_field_and_reason_and_the_others_are_judged(
+    replay: Replaying, line: str, said: str
+) -> None:
+    found = replay([state(0, "crm.status", "active"), "", line, state(30, "ocs.account", "open")])
+    assert found.story == [(10, "OPEN")]
+    assert f"line 3: {said}" in found.err
+    assert "Traceback" not in found.err
+    assert found.code == 1
+
+
+def test_an_occurrence_more_than_24_h_before_the_clock_is_too_late(replay: Replaying) -> None:
+    events = [state(0, "crm.status", None), state(-DAY, "ocs.charge", 1.0), state(-DAY - 1, "ocs.charge", 1.0)]
+    found = replay(events)
+    assert found.err.splitlines()[0].startswith("line 3: occurred_at: ")
+    assert found.err.splitlines()[0].endswith("(too_late)")
+    assert found.code == 1
+
+
+def test_occurrences_and_other_topics_are_read_and_open_nothing(replay: Replaying) -> None:
+    contact = {"contact_id": "k", "channel": "WEB", "direction": "IN", "kind": "MESSAGE", "occurred_at": iso(NOON)}
+    events = [
+        state(0, "crm.charge", 5, transaction="T"),
+        state(0, "crm.charge", 5, transaction="T"),
+        {"topic": "yupan.contact.v1", "record": contact},
+        {"topic": "yupan.customer.v1", "record": {"msisdn": ANNA, "facts": {"brand": "GOTONE"}, "occurred_at": NOON}},
+    ]
+    found = replay(events, until=60)
+    assert (found.code, found.lines, found.err) == (0, [], "")
+
+
+def test_only_the_named_checks_are_asked(replay: Replaying) -> None:
+    events = [state(0, "crm.status", "active")]
+    assert replay(events, "--check", "activation", until=60).story == [(10, "OPEN")]
+    unknown = replay(events, "--check", "activtion", until=60)
+    assert unknown.code == 2
+    assert "no check 'activtion'; `yupan checks list` prints activation" in unknown.err
+
+
+def test_stdin_is_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    text = json.dumps(state(0, "crm.status", "active")).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert cli.run(["checks", "replay", "-", "--json", "--until", iso(NOON + HOUR)]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["status"] == "OPEN"
+
+
+def test_a_file_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["checks", "replay", "no-such-file.jsonl"]) == 2
+    assert capsys.readouterr().err == "yupan: no-such-file.jsonl: cannot be read (No such file or directory)\n"
+
+
+def test_until_without_offset_is_in_the_time_zone_of_the_settings(replay: Replaying) -> None:
+    events = [state(0, "crm.status", "active")]
+    assert replay(events, "--until", "2026-11-22T12:10:00").story == []
+    assert replay(events, "--until", "2026-11-22T12:10:01").story == [(10, "OPEN")]
+    assert replay(events, "--until", str(NOON + 10 * MIN + 1)).story == [(10, "OPEN")]
+    assert "--until: 'tomorrow' is neither" in replay(events, "--until", "tomorrow").err
+
+
+def test_people_read_it_as_text_in_their_language(
+    replay: Replaying, capsys: pytest.CaptureFixture[str], tmp_path: object
+) -> None:
+    replay([state(0, "crm.status", "active"), state(25, "hlr.status", "active", msisdn=BERT)])
+    assert cli.run(["checks", "replay", f"{tmp_path}/events.jsonl"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert "activation OPEN (deadline_passed): crm.status active, hlr.status never seen" in out[0]
+    assert out[1].endswith("激活")
+
+
+def test_a_deadline_of_the_settings_holds_in_replays(replay: Replaying, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YUPAN_DEADLINES", "activation=5min")
+    assert replay([state(0, "crm.status", "active")], until=60).story == [(5, "OPEN")]
+
+
+# --- the other commands
+
+
+def test_list_and_show_print_every_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["checks", "list", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"id": "activation", "kind": "agree", "within": "10 min", "severity": "MAJOR"}.items() <= rows[0].items()
+    assert cli.run(["checks", "show", "activation", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["systems"] == ["crm.status", "hlr.status"]
+    assert shown["mapping"][0] == ["active", "active"]
+    assert set(shown["wording"]) == {"zh", "en"}
+    assert cli.run(["checks", "show", "activation"]) == 0
+    assert "crm.status" in capsys.readouterr().out
+    assert cli.run(["checks", "show", "nothing"]) == 2
+
+
+def test_test_runs_the_cases_and_fails_when_a_rule_is_changed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.run(["checks", "test"]) == 0
+    assert capsys.readouterr().out.endswith(" 0 decided otherwise than expected\n")
+    monkeypatch.setenv("YUPAN_DEADLINES", "activation=8min")
+    assert cli.run(["checks", "test", "activation"]) == 1
+    assert "expected nothing" in capsys.readouterr().out
+
+
+def test_a_broken_check_of_an_operator_is_one_line_with_file_and_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    with open(f"{tmp_path}/mine.yaml", "w", encoding="utf-8") as file:
+        file.write("id: mine\nkind: agree\n")
+    monkeypatch.setenv("YUPAN_CHECKS", str(tmp_path))
+    assert cli.run(["checks", "list"]) == 2
+    assert capsys.readouterr().err == f"yupan: {tmp_path}/mine.yaml:1: title is missing\n"
