@@ -71,6 +71,7 @@ def read_mapping(text: str, file: str) -> Mapping:
     """The mapping in `text`; `file` names it in messages. Raises `MappingError`."""
     root = read_yaml(text, file)
     top = root.table(TOP, "a mapping")
+    delimiter = _delimiter(top)
     options = tuple(_option(name, node) for name, node in _entries(top, "options").items())
     names = Names(known={*BUILT_IN, *(option.name for option in options)})
     identity = _identity(top, names)
@@ -85,7 +86,7 @@ def read_mapping(text: str, file: str) -> Mapping:
         source=_word(top, "source") or name,
         zone=read_zone(top.get("zone")),
         encoding=_word(top, "encoding") or "utf-8",
-        delimiter=_delimiter(top),
+        delimiter=delimiter,
         options=options,
         optional=_optional(top),
         identity=identity,

@@ -16,7 +16,8 @@ DAY = 86_400_000
 HALF = DAY // 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_UNITS = {"epoch_ms": 1, "epoch_s": 1000}
+EPOCH_UNITS = {"epoch_ms": 1, "epoch_s": 1000}
+"""Formats that are numbers, and their milliseconds."""
 
 
 class LocalTime:
@@ -92,8 +93,8 @@ class LocalTime:
         return (day.toordinal() - _EPOCH_DAY) * DAY, ms
 
     def _of_text(self, text: str) -> int:
-        if self._form in _UNITS:
-            return _whole(text) * _UNITS[self._form or ""]
+        if self._form in EPOCH_UNITS:
+            return _whole(text) * EPOCH_UNITS[self._form or ""]
         try:
             moment = datetime.strptime(text, self._form) if self._form else datetime.fromisoformat(text)
         except ValueError:

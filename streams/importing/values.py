@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,7 +20,7 @@ from streams.importing import cells
 from streams.importing.conditions import guard
 from streams.importing.marked import Node, Scalar
 from streams.importing.row import Getter, Layout, Maker, Names, Row
-from streams.importing.times import clock_ms
+from streams.importing.times import EPOCH_UNITS, clock_ms
 
 COMMON = ("none", "when", "unless")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -263,13 +264,23 @@ def read_zone(node: Node | None) -> str | None:
     return zone
 
 
+def _format(args: Args) -> str | None:
+    node, form = args.option("format"), args.word("format")
+    if node and form and form not in EPOCH_UNITS:
+        try:
+            datetime.strptime(datetime(2001, 2, 3).strftime(form), form)
+        except (ValueError, re.error):
+            node.fail(f"`format` is {', '.join(EPOCH_UNITS)}, or a pattern such as %d.%m.%Y %H:%M")
+    return form
+
+
 def _time(args: Args) -> Maker:
     parts = [args.refer(node) for node in args.subject.one_or_more()]
     if not 1 <= len(parts) <= 2:
         args.subject.fail("`time` takes one name, or a list of two: date and time of day")
     near_node = args.option("near")
     near = args.refer(near_node) if near_node else None
-    zone, form, none = read_zone(args.option("zone")), args.word("format"), args.none()
+    zone, form, none = read_zone(args.option("zone")), _format(args), args.none()
 
     def make(layout: Layout) -> Getter:
         local = layout.local_time(zone, form)
