@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from schemas.errors import PartError
+from sinks.clickhouse import ClickHouse, open_clickhouse
 from streams.parts.clickhouse_server import ClickHouseServer
 from streams.parts.kafka import Kafka
 from streams.parts.part import say
@@ -20,9 +20,6 @@ from streams.parts.tansu import Tansu
 from streams.settings import Settings
 from streams.supervisor import Supervisor
 from streams.topology import ROLES
-
-if TYPE_CHECKING:
-    from sinks.clickhouse import ClickHouse
 
 PARTITIONS = 4
 
@@ -36,13 +33,13 @@ class Stack:
         self.directory = directory or Path(tempfile.mkdtemp(prefix="yupan-dev-"))
         self._temporary = directory is None
         self._broker = Kafka(self._kept("kafka", directory)) if broker == "kafka" else Tansu()
-        self._clickhouse = clickhouse
+        self._kind = clickhouse
         self._workers = workers
         self._exit = ExitStack()
         self.settings = settings
         self.supervisor: Supervisor | None = None
-        self.database: ClickHouse | None = None
-        """chDB's own handle when this process owns its directory; None with a server."""
+        self.clickhouse: ClickHouse
+        """chDB's own handle, whose directory belongs to this process, or a connection to the server."""
 
     @staticmethod
     def _kept(name: str, directory: Path | None) -> Path | None:
@@ -82,15 +79,16 @@ class Stack:
         return {"delivery": "at_least_once", "kafka_config": {"fetch.wait.max.ms": "2"}}
 
     def _start_clickhouse(self) -> str:
-        if self._clickhouse == "server":
-            return self._exit.enter_context(ClickHouseServer(self._kept("clickhouse", self.directory))).dsn
+        if self._kind == "server":
+            server = self._exit.enter_context(ClickHouseServer(self._kept("clickhouse", self.directory)))
+            self.clickhouse = self._exit.enter_context(closing(open_clickhouse(server.dsn)))
+            return server.dsn
         from sinks.embedded import Embedded
         from sinks.remote import RemoteServer
 
-        self.database = Embedded(str((self.directory / "chdb").resolve()))
-        self._exit.callback(self.database.close)
-        server = self._exit.enter_context(closing(RemoteServer(self.database)))
-        return server.dsn
+        embedded = Embedded(str((self.directory / "chdb").resolve()))
+        self.clickhouse = self._exit.enter_context(closing(embedded))
+        return self._exit.enter_context(closing(RemoteServer(embedded))).dsn
 
     def _make_topics(self) -> None:
         from sinks.admin import Admin
@@ -98,13 +96,9 @@ class Stack:
         Admin(self.settings.kafka, self.settings.kafka_config).apply(self.settings.partitions)
 
     def _migrate(self) -> None:
-        from sinks.clickhouse import open_clickhouse
         from sinks.migrate import migrate
 
-        database = self.database or open_clickhouse(self.settings.clickhouse)
-        migrate(database)
-        if self.database is None:
-            database.close()
+        migrate(self.clickhouse)
 
     def _start_workers(self) -> None:
         if not self._workers:

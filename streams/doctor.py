@@ -108,10 +108,11 @@ def _workers(settings: Settings) -> Answer:
 def _registry(settings: Settings) -> Answer:
     if not settings.schema_registry:
         return "ok", "no schema registry: schemas have ids of their own", ""
-    from sinks.registry import Registry
+    from schemas.codec import codecs
+    from sinks.registry import attach
 
-    Registry(settings.schema_registry).check()
-    return "ok", f"{settings.schema_registry} answers", ""
+    attach(codecs(), settings.schema_registry)
+    return "ok", f"{settings.schema_registry} answers and knows all schemas", ""
 
 
 def _clickhouse(settings: Settings) -> Answer:
