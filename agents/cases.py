@@ -35,7 +35,7 @@ def differences(check: Check) -> list[str]:
 def replay_case(check: Check, case: Case) -> list[Line]:
     """The changes of status that `check` alone decides on the events of a case."""
     replay = Replay(Checks([check]))
-    lines = []
+    lines: list[Line] = []
     for step in case.steps:
         record = EVENTS[AUDITED].from_json({**step.record, "msisdn": CUSTOMER, "occurred_at": START + step.at})
         lines += replay.feed(Input(AUDITED, record, step.id, step.source))
