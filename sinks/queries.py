@@ -53,13 +53,13 @@ def reminders(db: ClickHouse, msisdn: str) -> Rows:
 
 
 def tickets(db: ClickHouse, msisdn: str) -> Rows:
-    """Each ticket with the newest of what its steps said, the last touched first."""
-    return _gathered(db, "tickets", "ticket_id", msisdn)
+    """Every step of every ticket, as it arrived; `agents.tickets` tells what became of each."""
+    return _arrived(db, "tickets", msisdn)
 
 
 def tasks(db: ClickHouse, msisdn: str) -> Rows:
-    """Each retention task with the newest of what its steps said, the last touched first."""
-    return _gathered(db, "tasks", "task_id", msisdn)
+    """Every step of every retention task, as it arrived; `agents.tasks` tells what became of each."""
+    return _arrived(db, "tasks", msisdn)
 
 
 def timeline(db: ClickHouse, msisdn: str, limit: int = 50, since: int = 0) -> Rows:
@@ -81,16 +81,8 @@ def _latest(db: ClickHouse, table: str, identity: str, msisdn: str, newest: str)
     return sorted(rows, key=lambda row: row[newest] or 0, reverse=True)
 
 
-def _gathered(db: ClickHouse, table: str, identity: str, msisdn: str) -> Rows:
-    """A later step that leaves a field out does not take it back."""
-    where = "WHERE msisdn = {msisdn} ORDER BY occurred_at, arrived_at, arrival_offset"
-    found: dict[str, dict[str, Any]] = {}
-    for row in _rows(db, table, where, {"msisdn": msisdn}):
-        known = found.pop(row[identity], {})
-        found[row[identity]] = known | {
-            name: value for name, value in row.items() if value is not None or name not in known
-        }
-    return list(reversed(found.values()))
+def _arrived(db: ClickHouse, table: str, msisdn: str) -> Rows:
+    return _rows(db, table, "WHERE msisdn = {msisdn} ORDER BY arrived_at, arrival_offset", {"msisdn": msisdn})
 
 
 def _contacts(db: ClickHouse, msisdn: str, limit: int, since: int) -> Rows:

@@ -5,10 +5,10 @@ Rows come from ClickHouse; the pure functions that a worker decides with judge t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from agents import lists, states
+from agents import lists, states, tasks, tickets
 from agents.event import Event
 from agents.profile import Profile, facts_at, owner_since, with_entry, with_facts
 from agents.segments import LISTS, segment_at
@@ -39,8 +39,8 @@ def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50) -> dict[str
         "states": _states(queries.states(db, msisdn, tuple(OCCURRENCES)), since),
         "anomalies": [_plain(a) for a in queries.anomalies(db, msisdn) if _is_open(a) and a["opened_at"] >= since],
         "reminders": [_plain(r) for r in queries.reminders(db, msisdn) if _is_shown(r, now, since)],
-        "retention_tasks": [_plain(t) for t in queries.tasks(db, msisdn) if _is_offered(t, since)],
-        "tickets": [_plain(t) for t in queries.tickets(db, msisdn) if t["occurred_at"] >= since],
+        "retention_tasks": _folded(queries.tasks(db, msisdn), tasks.with_task, tasks.open_tasks, since),
+        "tickets": _folded(queries.tickets(db, msisdn), tickets.with_ticket, tickets.open_tickets, since),
         "timeline": [{**e, "time": iso(e["time"])} for e in queries.timeline(db, msisdn, limit, since)],
     }
 
@@ -87,8 +87,11 @@ def _is_shown(reminder: Mapping[str, Any], now: int, since: int) -> bool:
     return not ended and reminder["occurred_at"] >= since
 
 
-def _is_offered(task: Mapping[str, Any], since: int) -> bool:
-    return task["action"] not in ("WITHDRAWN", "DONE") and task["occurred_at"] >= since
+def _folded(rows: Rows, with_row: Callable[..., Any], still_open: Callable[..., Rows], since: int) -> Rows:
+    held = None
+    for row in rows:
+        held = with_row(held, row)
+    return [_readable(item) for item in still_open(held, since)]
 
 
 _HIDDEN = frozenset(ARRIVAL) - {"occurred_at"} | {"withdrawn"}
