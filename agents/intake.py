@@ -43,19 +43,21 @@ class Intake:
         """The event in `message`. `now`: the batch's clock, ms. Raises `RecordError`."""
         topic = message.topic()
         codec = self.codecs[topic]
+        event = codec.event
         value = message.value()
         if value is not None and len(value) > MAX_VALUE:
             raise RecordError("too_large", f"{len(value)} bytes, at most {MAX_VALUE} are read")
         record = codec.decode(value)
-        codec.event.validate(record)
+        event.validate(record)
         headers: dict[str, Any] = dict(message.headers() or ())
         key = message.key()
         name = None if key is None else key.decode("utf-8", "replace")
-        if not codec.event.has_right_key(record, name):
+        if not event.has_right_key(record, name):
             raise RecordError("wrong_key", "the key differs from what the record names")
-        if key is not None and self.partitions:
+        partition = message.partition()
+        if key is not None:
             right = partition_of(key, self.partitions)
-            if right != message.partition():
+            if right != partition:
                 return self._elsewhere(message, headers, right)
         at: int = record["occurred_at"]
         arrived = message.timestamp()[1]
@@ -63,11 +65,11 @@ class Intake:
         return Event(
             topic,
             record,
-            _text(headers.get("ce_id")) or codec.event.content_id(record),
-            _text(headers.get("ce_source")) or codec.event.source_of(record),
+            _text(headers.get("ce_id")) or event.content_id(record),
+            _text(headers.get("ce_source")) or event.source_of(record),
             at,
             name,
-            message.partition(),
+            partition,
             message.offset(),
             arrived,
             _text(headers.get(TRACEPARENT)) or None,

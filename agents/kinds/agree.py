@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agents.event import Event
-from agents.states import NEVER, Held, equal, is_nothing, value_of
+from agents.states import NEVER, Held, Never, equal, is_nothing, value_of
 from agents.verdicts import Change, Decision, Open, Outcome, Verdict, Wait
 from agents.yaml_reader import Item, Section
 from schemas.events.state import OCCURRENCES, WORDS
@@ -19,6 +19,8 @@ from schemas.events.state import OCCURRENCES, WORDS
 TOPICS = ("yupan.state.v1",)
 PRODUCT = ".PRODUCT"
 Row = tuple[Any, ...]
+MOST_KNOWN = 4096
+"""Verdicts remembered of one check; the words of most are few."""
 
 
 class Agree:
@@ -34,6 +36,7 @@ class Agree:
         self.watches = tuple(systems)
         self.rows = tuple(rows)
         self.products = tuple(products)
+        self._known: dict[Row, Verdict] = {}
 
     @property
     def placeholders(self) -> frozenset[str]:
@@ -105,7 +108,7 @@ class Agree:
         """Agreement ends the wait or the anomaly; a value outside the mapping ends it, too, as not judged."""
         anomaly = wait["open"] if wait is not None else None
         if wait is None or anomaly is None:
-            return Outcome(verdict)
+            return _QUIET[verdict]
         status, reason = _ENDINGS[verdict]
         evidence = _evidence(names, change.after)
         return Outcome(verdict, None, (_on_event(change, status, reason, wait, anomaly, evidence),))
@@ -148,7 +151,16 @@ class Agree:
     # --- comparing
 
     def _compare(self, names: Sequence[str], states: Held) -> Verdict:
-        values = [value_of(states, name) for name in names]
+        values = tuple([value_of(states, name) for name in names])
+        verdict = self._known.get(values)
+        if verdict is None:
+            verdict = self._verdict(names, values)
+            # only of words: True, 1 and 1.0 would be the same key
+            if len(self._known) < MOST_KNOWN and all(type(value) in (str, Never) for value in values):
+                self._known[values] = verdict
+        return verdict
+
+    def _verdict(self, names: Sequence[str], values: Row) -> Verdict:
         if self.rows and any(self._unknown(n, names[n], value) for n, value in enumerate(values)):
             return Verdict.NOT_APPLICABLE
         return Verdict.CONSISTENT if self._agree(names, values) else Verdict.DIVERGENT
@@ -191,6 +203,7 @@ class Agree:
         return plain
 
 
+_QUIET = {verdict: Outcome(verdict) for verdict in Verdict}
 _ENDINGS = {
     Verdict.CONSISTENT: ("RESOLVED", "agrees_again"),
     Verdict.NOT_APPLICABLE: ("WITHDRAWN", "not_applicable"),
