@@ -17,8 +17,3 @@ def _discover() -> dict[str, EventType]:
 
 EVENTS: dict[str, EventType] = _discover()
 """Topic name to event type."""
-
-INPUTS = tuple(topic for topic, event in EVENTS.items() if event.flow == "in")
-"""What others publish; `yupan-decide` reads all of it."""
-OUTPUTS = tuple(topic for topic, event in EVENTS.items() if event.flow == "out")
-"""What we publish for others."""

@@ -10,7 +10,7 @@ import io
 import json
 import struct
 from collections.abc import Callable, Mapping
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
@@ -20,7 +20,8 @@ from schemas.catalogue import EVENTS
 from schemas.errors import RecordError
 from schemas.event_type import EventType, without_logical_types
 
-MAGIC = b"\x00"
+FOLDER = Path(__file__).with_name("avro")
+"""The committed schemas, TOPIC/N.avsc."""
 _HEAD = struct.Struct(">bI")
 HEAD_SIZE = _HEAD.size
 
@@ -33,10 +34,7 @@ def own_id(schema: Mapping[str, Any]) -> int:
 
 def committed(topic: str) -> list[dict[str, Any]]:
     """Every version of a topic's schema that was ever committed, oldest first."""
-    folder = files("schemas") / "avro" / topic
-    if not folder.is_dir():
-        return []
-    versions = sorted((p for p in folder.iterdir() if p.name.endswith(".avsc")), key=lambda p: int(p.name[:-5]))
+    versions = sorted((FOLDER / topic).glob("*.avsc"), key=lambda p: int(p.stem))
     return [json.loads(p.read_text("utf-8")) for p in versions]
 
 

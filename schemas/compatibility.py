@@ -52,6 +52,8 @@ def cannot_read(reader: Mapping[str, Any], writer: Mapping[str, Any]) -> list[tu
     whole = _why_not(reader, writer)
     if whole is None:
         return []
+    if _why_not(_only(reader, ""), _only(writer, "")) is not None:  # not a matter of fields
+        return [("the record", whole)]
     names = {str(f["name"]): None for s in (reader, writer) for f in s.get("fields", ())}
     found = [(n, why) for n in names if (why := _why_not(_only(reader, n), _only(writer, n))) is not None]
     return found or [("the record", whole)]

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from schemas.catalogue import EVENTS
+from schemas.codec import FOLDER
 from schemas.errors import UsageError
 from schemas.event_type import EventType
-
-FOLDER = Path(__file__).with_name("avro")
 
 
 def text_of(schema: Mapping[str, Any]) -> str:
