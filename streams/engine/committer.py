@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
+from schemas.errors import PartError
 from streams.engine.batch import EngineBatch, Output
 from streams.engine.config import EngineConfig
 from streams.engine.instant import InstantProducer
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 OWNER = b"\x00owner"
 """Key of a transaction's first changelog record in a partition; its value is the owner's transactional id."""
 PIECE = 200
+ABORTS_AT_MOST = 10
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Committer:
         self._open: _Transaction | None = None
         self._broken: MustAbortError | None = None
         self._committing = False
+        self._aborts = 0
         self._pending: deque[EngineBatch] = deque()
         self._ends: dict[tuple[str, int], int] = {}
         self._lock = asyncio.Lock()
@@ -173,6 +176,7 @@ class Committer:
             try:
                 await self._close(transaction)
                 self._metrics.committed(transaction.events, time.monotonic() - started)
+                self._aborts = 0
             except MustAbortError as error:
                 await self._abort(transaction, error)
             finally:
@@ -238,6 +242,9 @@ class Committer:
     async def _abort(self, transaction: _Transaction, error: MustAbortError) -> None:
         log.warning("transaction aborted: %s", error)
         self._metrics.aborted()
+        self._aborts += 1
+        if self._aborts >= ABORTS_AT_MOST:
+            raise PartError(f"{self._aborts} transactions in a row were aborted, the last one because: {error}")
         await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox.abort)
         # what was decided meanwhile on the state that is now void goes with it
         touched = transaction.partitions() | {batch.partition for batch in self._pending}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from schemas.errors import UsageError
 
 Conf = dict[str, Any]
+LOG = logging.getLogger("streams.engine.librdkafka")
 PARTITIONER = "murmur2_random"  # as Java's; librdkafka's own default would part state and events silently
 
 
@@ -82,7 +84,7 @@ class EngineConfig:
 
     def client(self) -> Conf:
         """Settings of every client."""
-        return {"bootstrap.servers": self.bootstrap, "log.connection.close": False, **self.extra}
+        return {"bootstrap.servers": self.bootstrap, "log.connection.close": False, "logger": LOG, **self.extra}
 
     def reader(self) -> Conf:
         """Settings of both consumers of input."""

@@ -173,10 +173,16 @@ class Engine:
             log.warning("%s: the consumer did not leave its group in time", self.config.group)
         for task in self._tasks:
             task.cancel()
-        self._urgent.close()
+        await self._loop.run_in_executor(self._committing, self._disconnect)
         self._shelf.forget_parked()
         self._committing.shutdown(wait=False, cancel_futures=True)
         self._restoring.shutdown(wait=False, cancel_futures=True)
+
+    def _disconnect(self) -> None:
+        self._urgent.close()
+        self._instant.close()
+        self._outbox.close()
+        self._restorer.close()
 
     def fail(self, error: BaseException) -> None:
         """The engine cannot go on. Any thread; only the first call counts."""

@@ -46,6 +46,10 @@ class InstantProducer:
             lost, self._failed = self._failed, []
             raise MustAbortError(f"not delivered: {lost[0]}")
 
+    def close(self) -> None:
+        """Disconnect."""
+        self._producer = None  # its own close() would wait for a broker that is away
+
     def _flush(self) -> None:
         assert self._producer is not None
         if len(self._producer) and self._producer.flush(STEP_S):

@@ -36,6 +36,9 @@ class Outbox(Protocol):
     def abort(self) -> None:
         """Take back what can be taken back. Raises `FencedError`."""
 
+    def close(self) -> None:
+        """Disconnect; what is not committed is lost."""
+
 
 class _Producing:
     """What both strategies share: the producer, and waiting while its buffer is full."""
@@ -46,6 +49,10 @@ class _Producing:
         self._conf = config.producer()
         self._retry = retry
         self._producer: Producer | None = None
+
+    def close(self) -> None:
+        """See `Outbox`."""
+        self._producer = None  # its own close() would wait for a broker that is away
 
     def _send(self, output: Output, delivered: Delivered | None) -> None:
         producer = self._producer

@@ -47,6 +47,7 @@ class Restorer:
         self._config = config
         self._clock = clock
         self._local = threading.local()
+        self._all: list[_Handles] = []
         self._fences = config.transactional and config.ledger is not None
 
     # --- committed offsets
@@ -174,12 +175,20 @@ class Restorer:
                 Consumer(config.restore_consumer("read_uncommitted", other)),
                 Consumer(config.restore_consumer("read_committed", config.group)),
             )
+            self._all.append(handles)
         return handles
 
     def warm_up(self) -> None:
         """Connect this thread's handles ahead of the first rebalance."""
         for consumer in self._handles():
             consumer.list_topics(self._config.changelog if self._fences else self._config.topics[0], ASK_S)
+
+    def close(self) -> None:
+        """Let go of all handles; no restore runs any more."""
+        for handles in self._all:
+            for consumer in handles:
+                consumer.close()
+        self._all.clear()
 
     def _tried(self, what: str, step: Callable[[], T]) -> T:
         until = time.monotonic() + TRY_FOR_S

@@ -13,19 +13,22 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.engine.config import EngineConfig
 from streams.engine.driver import run
 from streams.engine.engine import Engine
+from streams.engine.metrics import NullMetrics
 from streams.engine.store import decode
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 4
 
 
-def create_topics(bootstrap: str, *names: str, partitions: int = PARTITIONS, compacted: tuple[str, ...] = ()) -> None:
+def create_topics(
+    bootstrap: str, *names: str, partitions: int = PARTITIONS, compacted: tuple[str, ...] = (), **more: str
+) -> None:
     """Create topics as ours are: broker time, compacted where said."""
     wanted = [
         NewTopic(
@@ -35,6 +38,7 @@ def create_topics(bootstrap: str, *names: str, partitions: int = PARTITIONS, com
             config={
                 "message.timestamp.type": "LogAppendTime",
                 "cleanup.policy": "compact" if name in compacted else "delete",
+                **more,
             },
         )
         for name in names
@@ -121,6 +125,8 @@ def all_read(bootstrap: str, group: str, topics: tuple[str, ...], partitions: in
             if max(tp.offset, low) < high:
                 return False
         return True
+    except KafkaException:
+        return False  # the coordinator is still being loaded
     finally:
         consumer.close()
 
@@ -211,7 +217,7 @@ class Worker:
         return "\n".join(self.lines)
 
 
-class Failing(Exception):
+class FailingError(Exception):
     """What the handlers of the tests raise."""
 
 
@@ -244,3 +250,64 @@ def repeat_of(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
         for key, count in counts.items():
             if number < count:
                 yield key, number
+
+
+def engine_topics(bootstrap: str, prefix: str, *more: str) -> None:
+    """`PREFIX-in`, `-out`, `-dead`, and `-ledger`, compacted; and more."""
+    create_topics(bootstrap, *(f"{prefix}-{name}" for name in ("in", "out", "dead", *more)))
+    create_topics(bootstrap, f"{prefix}-ledger", compacted=(f"{prefix}-ledger",))
+
+
+class Told(NullMetrics):
+    """Keeps what the engine tells."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.commits = 0
+        self.aborts = 0
+        self.restores: list[int] = []
+        self.partitions = 0
+        self.deadlines = 0
+        self.up: list[bool] = []
+        self.dead: list[tuple[str, str]] = []
+        self.lags: dict[tuple[str, int], int] = {}
+
+    def committed(self, events: int, seconds: float) -> None:
+        self.events += events
+        self.commits += 1
+
+    def aborted(self) -> None:
+        self.aborts += 1
+
+    def restored(self, records: int, seconds: float) -> None:
+        self.restores.append(records)
+
+    def assigned(self, partitions: int) -> None:
+        self.partitions = partitions
+
+    def armed(self, deadlines: int) -> None:
+        self.deadlines = deadlines
+
+    def broker_up(self, up: bool) -> None:
+        self.up.append(up)
+
+    def dead_letter(self, topic: str, reason: str) -> None:
+        self.dead.append((topic, reason))
+
+    def lag(self, topic: str, partition: int, records: int, seconds: float) -> None:
+        self.lags[topic, partition] = records
+
+
+def running(settings: EngineConfig, handlers: Mapping[str, Any], **more: Any) -> InThread:
+    """An engine with these settings in a thread."""
+    return InThread(
+        lambda failed: Engine(settings, **{"dead_letter": dead_letter, "on_failure": failed, **more}), handlers
+    )
+
+
+def wait_read(thread: InThread, settings: EngineConfig, seconds: float = 40) -> None:
+    """Until the group has committed the ends of its topics, or the engine has failed."""
+    wait_until(
+        lambda: thread.failures or all_read(settings.bootstrap, settings.group, settings.topics), seconds, every=0.2
+    )
+    assert thread.failures == []

@@ -287,8 +287,13 @@ def test_a_run_that_is_not_yet_half_of_the_window_goes_on() -> None:
 def test_the_limit_ends_the_batch() -> None:
     bench = Bench(limit=DeadLetterLimit(run=2, window=10))
     messages: list[Any] = [Record(0), Record(1), Record(2)]
-    with pytest.raises(TooManyDeadLettersError), bench.batch(*messages) as batch:
-        for message in messages:
-            with batch.scope(message):
-                raise ValueError
+
+    def decide() -> None:
+        with bench.batch(*messages) as batch:
+            for message in messages:
+                with batch.scope(message):
+                    raise ValueError
+
+    with pytest.raises(TooManyDeadLettersError):
+        decide()
     assert isinstance(bench.finished[0].error, TooManyDeadLettersError)

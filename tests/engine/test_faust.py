@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from streams.engine.transport import PRIVATE
-from tests.engine.kit import Worker, all_read, publish, wait_until
-from tests.engine.test_exactly_once import _expect, _topics
+from tests.engine.kit import Worker, all_read, engine_topics, publish, wait_until
+from tests.engine.test_exactly_once import expect
 
 
 def test_faust_app_decides_batches_and_stops_on_sigterm(kafka: Any, prefix: str) -> None:
-    _topics(kafka.bootstrap, prefix, f"{prefix}-call")
+    engine_topics(kafka.bootstrap, prefix, "call")
     keys = [f"c{n % 70}" for n in range(7_000)]
     publish(kafka.bootstrap, f"{prefix}-in", [(key, {}) for key in keys])
     calls = [f"c{n % 70}" for n in range(700)]
@@ -23,7 +23,7 @@ def test_faust_app_decides_batches_and_stops_on_sigterm(kafka: Any, prefix: str)
     with Worker(faust=True, bootstrap=kafka.bootstrap, prefix=prefix, topics=topics, urgent=[topics[1]]) as worker:
         wait_until(lambda: worker.process.poll() is not None or all_read(kafka.bootstrap, f"{prefix}-group", topics))
         assert worker.terminate() == 0, worker.log()
-    _expect(kafka.bootstrap, prefix, Counter(keys + calls))
+    expect(kafka.bootstrap, prefix, Counter(keys + calls))
 
 
 @pytest.mark.parametrize("name", PRIVATE)

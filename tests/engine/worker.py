@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from typing import Any
 
 from streams.engine.driver import main
@@ -15,11 +16,15 @@ from streams.engine.engine import Engine
 from tests.engine.kit import config, dead_letter
 
 
-def counting(prefix: str) -> Any:
-    """A handler: `count/KEY` in the ledger, and every tenth count of a key to `PREFIX-out`."""
+def counting(prefix: str, slow_s: float = 0.0) -> Any:
+    """A handler: `count/KEY` in the ledger, and every tenth count of a key to `PREFIX-out`.
+
+    `slow_s` more seconds a batch give a test the time to interfere.
+    """
     out = f"{prefix}-out"
 
     def process(batch: Any) -> None:
+        time.sleep(slow_s)
         for message in batch.messages:
             with batch.scope(message):
                 key = message.key().decode()
@@ -35,13 +40,14 @@ def counting(prefix: str) -> Any:
 def run() -> None:
     """Start the worker."""
     options = json.loads(sys.argv[1])
+    slow_s = options.pop("slow_s", 0.0)
     faust = options.pop("faust", False)
     for name in ("topics", "urgent"):
         if name in options:
             options[name] = tuple(options[name])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     settings = config(**options)
-    handler = counting(options["prefix"])
+    handler = counting(options["prefix"], slow_s)
     engine = Engine(settings, dead_letter=dead_letter)
     if not faust:
         main(engine, dict.fromkeys(settings.topics, handler))
