@@ -55,7 +55,7 @@ class Intake:
         if not event.has_right_key(record, name):
             raise RecordError("wrong_key", "the key differs from what the record names")
         partition = message.partition()
-        if key is not None:
+        if key is not None and self.partitions:
             right = partition_of(key, self.partitions)
             if right != partition:
                 return self._elsewhere(message, headers, right)

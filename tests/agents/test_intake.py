@@ -131,6 +131,12 @@ def test_a_second_time_the_wrong_partition_is_refused() -> None:
     assert refused(again).reason == "wrong_partition"
 
 
+def test_the_history_takes_keys_wherever_they_lie() -> None:
+    anywhere = Intake(CODECS, partitions=0)
+    wrong = (partition_of(KEY, PARTITIONS) + 1) % PARTITIONS
+    assert read(delivered(_partition=wrong), anywhere).partition == wrong
+
+
 # --- times
 
 
