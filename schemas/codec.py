@@ -17,6 +17,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.catalogue import EVENTS
+from schemas.decoder import decoder
 from schemas.errors import RecordError
 from schemas.event_type import EventType, without_logical_types
 
@@ -44,6 +45,7 @@ class Codec:
     def __init__(self, event: EventType) -> None:
         self.event = event
         self._schema = parse_schema(event.wire)
+        self._read = decoder(event.wire)
         self.id = own_id(event.avro)
         self._head = _HEAD.pack(0, self.id)
         self._writers: dict[int, Any] = {self.id: None}  # None: our own schema, nothing to resolve
@@ -86,19 +88,25 @@ class Codec:
         """The record in framed `value`. Raises `RecordError` (`not_avro`, `unknown_schema`)."""
         if not value or value[0] != 0 or len(value) < HEAD_SIZE:
             raise RecordError("not_avro", "no Confluent framing (magic byte 0 and four bytes of schema id)")
-        (schema_id,) = struct.unpack_from(">I", value, 1)
+        schema_id = int.from_bytes(value[1:HEAD_SIZE], "big")
         if schema_id not in self._writers and not self.knows(schema_id):
             raise RecordError("unknown_schema", f"schema id {schema_id} is not known for {self.event.topic}")
         writer = self._writers[schema_id]
-        body = io.BytesIO(value)
-        body.seek(HEAD_SIZE)
         try:
-            record: Any = schemaless_reader(body, *((self._schema, None) if writer is None else (writer, self._schema)))
+            record, end = self._read(value, HEAD_SIZE) if writer is None else self._resolved(value, writer)
         except Exception as error:  # fastavro raises whatever broken bytes lead it into
             raise RecordError("not_avro", f"the bytes do not fit the schema ({type(error).__name__})") from None
-        if body.tell() != len(value):
-            raise RecordError("not_avro", f"{len(value) - body.tell()} bytes are left over behind the record")
-        return dict(record) if type(record) is not dict else record
+        if end != len(value):
+            left = len(value) - end
+            raise RecordError("not_avro", f"{left} bytes are left over behind the record" if left > 0 else "is cut off")
+        return record
+
+    def _resolved(self, value: bytes, writer: Any) -> tuple[dict[str, Any], int]:
+        """A record that another version of the schema wrote, as ours, and where it ends."""
+        body = io.BytesIO(value)
+        body.seek(HEAD_SIZE)
+        record: Any = schemaless_reader(body, writer, self._schema)
+        return dict(record), body.tell()
 
 
 def codecs() -> dict[str, Codec]:
