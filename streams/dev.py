@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -14,7 +15,6 @@ from schemas.errors import PartError
 from sinks.clickhouse import ClickHouse, open_clickhouse
 from streams.parts.clickhouse_server import ClickHouseServer
 from streams.parts.kafka import Kafka
-from streams.parts.part import say
 from streams.parts.ports import HOST, free_port
 from streams.parts.tansu import Tansu
 from streams.settings import Settings
@@ -122,8 +122,9 @@ class Stack:
             part = file.with_name(file.name + ".part")
             part.write_text(json.dumps(environment) + "\n", "utf-8")
             part.replace(file)
-        for line in exports(environment):
-            say(line)
+        for line in exports(environment):  # on stdout and bare, so that a shell can take them
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 def settings_for_dev() -> Settings:

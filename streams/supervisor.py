@@ -6,11 +6,13 @@ start it anew. In production that is systemd or Kubernetes, in `dev`, `demo` and
 
 from __future__ import annotations
 
+import socket
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 
 from streams.parts.part import Part, say
@@ -29,11 +31,12 @@ class Worker(Part):
     start_s = 60.0
     remedy = "its log says why"
 
-    def __init__(self, role: str, number: int, settings: Mapping[str, str], directory: Path) -> None:
+    def __init__(self, role: str, number: int, settings: Mapping[str, str], directory: Path, metrics: str = "") -> None:
+        """`metrics`: the address of its metrics; without one it gets a free port."""
         super().__init__(directory)
         self.role = role
         self.name = f"worker-{role}-{number}"
-        self.metrics = f"{HOST}:{free_port()}"
+        self.metrics = metrics or f"{HOST}:{free_port()}"
         self._settings = {**settings, "YUPAN_METRICS": self.metrics}
         self.started_at = 0.0
 
@@ -69,11 +72,14 @@ class Worker(Part):
 
 
 class Supervisor:
-    """A set of workers that is kept running."""
+    """A set of workers that is kept running. The first one serves its metrics on YUPAN_METRICS."""
 
     def __init__(self, roles: Sequence[str], count: int, settings: Mapping[str, str], directory: Path) -> None:
+        addresses = chain([_usable(settings.get("YUPAN_METRICS", ""))], repeat(""))
         self.workers = [
-            Worker(role, n, settings, directory / f"{role}-{n}") for role in roles for n in range(1, count + 1)
+            Worker(role, n, settings, directory / f"{role}-{n}", next(addresses))
+            for role in roles
+            for n in range(1, count + 1)
         ]
         self.restarts = 0
 
@@ -105,6 +111,18 @@ class Supervisor:
             worker.send(worker.stop_signal())
         for worker in self.workers:
             worker.stop()
+
+
+def _usable(address: str) -> str:
+    """`address` when it names a port that is free, else nothing."""
+    host, _, port = address.rpartition(":")
+    if port in ("", "0"):
+        return ""
+    try:
+        with socket.create_server((host, int(port))):
+            return address
+    except OSError:
+        return ""
 
 
 def run_all(settings: Settings) -> int:
