@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from sinks.kafka import ANSWER_S, client_config, no_answer
@@ -20,7 +20,8 @@ class Standing:
     """One group: how many members it has, and how many records it has not committed."""
 
     name: str
-    members: int
+    members: int | None
+    """None: it has some, but the broker does not tell who they are (Tansu)."""
     behind: int
 
 
@@ -53,9 +54,10 @@ class Groups:
         futures = self._asked(lambda: self._client.list_offsets(asked, request_timeout=ANSWER_S))
         return {(p.topic, p.partition): self._asked(f.result).offset for p, f in futures.items()}
 
-    def _members(self, name: str) -> int:
+    def _members(self, name: str) -> int | None:
         try:
-            return len(self._client.describe_consumer_groups([name])[name].result(ANSWER_S).members)
+            found = self._client.describe_consumer_groups([name])[name].result(ANSWER_S)
+            return None if found.state == ConsumerGroupState.STABLE and not found.members else len(found.members)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return 0

@@ -98,11 +98,17 @@ def _workers(settings: Settings) -> Answer:
 
     names = [f"yupan-{role}" for role in ("decide", "history")]
     groups = Groups(settings.kafka, settings.kafka_config).standing(names)
-    idle = [group.name for group in groups if not group.members]
-    text = ", ".join(f"{g.name}: {g.members} workers, {g.behind} records behind" for g in groups)
+    idle = [group.name for group in groups if group.members == 0]
+    text = ", ".join(f"{g.name}: {_count(g.members)}, {g.behind} records behind" for g in groups)
     if idle:
         return "warn", text, f"start a worker: yupan worker --role {idle[0].removeprefix('yupan-')}"
     return "ok", text, ""
+
+
+def _count(members: int | None) -> str:
+    if members is None:
+        return "workers (this broker does not tell how many)"
+    return f"{members} worker{'s' if members != 1 else ''}"
 
 
 def _registry(settings: Settings) -> Answer:
