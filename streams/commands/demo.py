@@ -15,8 +15,12 @@ import click
 @click.option("--seconds", type=click.FloatRange(1), help="End after so long, counted from ready.  [until Ctrl-C]")
 @click.option("--rate", type=click.FloatRange(1, 10_000), default=50, show_default=True, help="Events a second.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed: the same people and stories.")
-@click.option("--broker", type=click.Choice(["tansu", "kafka"]), default="tansu", show_default=True)
-@click.option("--clickhouse", type=click.Choice(["chdb", "server"]), default="chdb", show_default=True)
+@click.option(
+    "--broker", type=click.Choice(["tansu", "kafka"]), default="tansu", show_default=True, help="As for `yupan dev`."
+)
+@click.option(
+    "--clickhouse", type=click.Choice(["chdb", "server"]), default="chdb", show_default=True, help="As for `yupan dev`."
+)
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON line on stdout; all else on stderr.")
 def command(seconds: float | None, rate: float, seed: int, broker: str, clickhouse: str, as_json: bool) -> None:
     """Run everything on this machine with the traffic of a province, and show what Yupan finds in it.

@@ -76,7 +76,9 @@ def register() -> None:
 
 
 @command.command(epilog="Example:  yupan schemas asyncapi --format yaml > asyncapi.yaml")
-@click.option("--format", "form", type=click.Choice(["json", "yaml"]), default="json", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["json", "yaml"]), default="json", show_default=True, help="How to write it."
+)
 def asyncapi(form: str) -> None:
     """Print all topics, messages and schemas as an AsyncAPI 3 document."""
     from schemas.asyncapi import asyncapi as document
