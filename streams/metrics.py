@@ -63,7 +63,7 @@ class Metrics:
         except OSError as error:
             raise PartError(
                 f"YUPAN_METRICS={address}: cannot be bound ({error.strerror}); choose another port"
-            ) from None
+            ) from error
         return f"{host}:{server.server_port}"
 
 
