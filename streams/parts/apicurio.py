@@ -20,7 +20,7 @@ class Apicurio(Part):
     """One registry in memory on a free loopback port."""
 
     name = "apicurio"
-    start_s = 60.0
+    start_s = 180.0
     remedy = "Apicurio needs Java 17 or newer and about 300 MB of memory"
 
     def __init__(self, directory: Path | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from schemas.errors import PartError, UsageError
 from schemas.topics import LEDGER, TOPICS, topic_specs
 from sinks.admin import Admin, Difference
+from streams.cli import run
 from streams.parts.kafka import Kafka
 from streams.parts.part import Part
 from streams.parts.tansu import Tansu
@@ -92,3 +94,24 @@ def test_no_answer_names_the_setting(free_port: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sinks.admin.ANSWER_S", 1.0)
     with pytest.raises(PartError, match=f"YUPAN_KAFKA=127.0.0.1:{free_port}: no answer"):
         Admin(f"127.0.0.1:{free_port}").topics()
+
+
+def test_the_command_line_tells_and_settles_differences(
+    start_part: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YUPAN_KAFKA", start_part(Tansu()).bootstrap)
+    monkeypatch.setenv("YUPAN_PARTITIONS", "2")
+    assert run(["topics", "diff"]) == 1
+    assert "yupan.state.v1: missing" in capsys.readouterr().out
+    assert run(["topics", "apply", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["created"] == sorted(TOPICS)
+    assert run(["topics", "diff"]) == 0
+    assert run(["topics", "apply"]) == 0
+    assert "all topics are as they should be" in capsys.readouterr().err
+    assert run(["topics", "list", "--json"]) == 0
+    assert {t["partitions"] for t in json.loads(capsys.readouterr().out)} == {2}
+    assert run(["topics", "list"]) == 0
+    assert "yupan.usage.v1                   2 partitions  1 copies  delete, 2 days" in capsys.readouterr().out
+    monkeypatch.setenv("YUPAN_PARTITIONS", "3")
+    assert run(["topics", "apply"]) == 2
+    assert "YUPAN_PARTITIONS=3, but" in capsys.readouterr().err
