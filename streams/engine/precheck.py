@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -9,6 +11,7 @@ from schemas.errors import PartError
 from streams.engine.config import EngineConfig
 
 ANSWER_S = 10.0
+NEW_TOPICS_S = 3.0
 
 
 def check_topics(config: EngineConfig) -> int:
@@ -16,18 +19,27 @@ def check_topics(config: EngineConfig) -> int:
 
     Raises `PartError` when the broker does not answer, a topic is missing, or partition counts differ.
     """
+    wanted = [*config.topics, *([config.changelog] if config.ledger is not None else [])]
+    admin = AdminClient(config.client())
+    until = time.monotonic() + NEW_TOPICS_S
+    counts = _counts(config, admin)
+    while not counts.keys() >= set(wanted) and time.monotonic() < until:
+        time.sleep(0.2)  # a topic just made is not known to every broker at once
+        counts = _counts(config, admin)
+    missing = [topic for topic in wanted if topic not in counts]
+    if missing:
+        raise PartError(f"topics are missing: {', '.join(missing)}; run `yupan topics apply`")
+    if len({counts[topic] for topic in wanted}) > 1:
+        told = ", ".join(f"{topic} {counts[topic]}" for topic in wanted)
+        raise PartError(f"topics must have the same number of partitions, but have: {told}; see `yupan topics diff`")
+    return counts[wanted[0]]
+
+
+def _counts(config: EngineConfig, admin: AdminClient) -> dict[str, int]:
     try:
-        held = AdminClient(config.client()).list_topics(timeout=ANSWER_S).topics
+        held = admin.list_topics(timeout=ANSWER_S).topics
     except KafkaException as error:
         raise PartError(
             f"YUPAN_KAFKA={config.bootstrap}: no broker answers ({error.args[0].str()}); start it, or name another"
         ) from error
-    wanted = [*config.topics, *([config.changelog] if config.ledger is not None else [])]
-    missing = [topic for topic in wanted if topic not in held]
-    if missing:
-        raise PartError(f"topics are missing: {', '.join(missing)}; run `yupan topics apply`")
-    counts = {topic: len(held[topic].partitions) for topic in wanted}
-    if len(set(counts.values())) > 1:
-        told = ", ".join(f"{topic} {count}" for topic, count in counts.items())
-        raise PartError(f"topics must have the same number of partitions, but have: {told}; see `yupan topics diff`")
-    return counts[wanted[0]]
+    return {name: len(topic.partitions) for name, topic in held.items() if topic.error is None}

@@ -180,8 +180,9 @@ class Restorer:
 
     def warm_up(self) -> None:
         """Connect this thread's handles ahead of the first rebalance."""
+        topic = self._config.changelog if self._config.ledger is not None else self._config.topics[0]
         for consumer in self._handles():
-            consumer.list_topics(self._config.changelog if self._fences else self._config.topics[0], ASK_S)
+            consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=ASK_S)
 
     def close(self) -> None:
         """Let go of all handles; no restore runs any more."""

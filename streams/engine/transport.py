@@ -54,7 +54,11 @@ class EngineConsumer(FaustConsumer):
         engine = self._engine
         if engine.started:
             return
-        await engine.start()
+        try:
+            await engine.start()
+        except BaseException as error:
+            engine.fail(error)  # Faust would only log a traceback and stand still
+            raise
         app: Any = self.app
         await app.topics.on_partitions_assigned(self.assignment())
         # there is nothing of Faust's own to recover; the engine restores its ledgers itself
