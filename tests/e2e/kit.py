@@ -106,14 +106,18 @@ class Answer(NamedTuple):
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+def clean_environ() -> dict[str, str]:
+    """Our environment without settings of Yupan."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("YUPAN_")}
+
+
 def yupan(*words: str, environ: Mapping[str, str] | None = None, stdin: bytes = b"", seconds: float = 60) -> Answer:
     """Run a command as a person would, with these settings and no others."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("YUPAN_")}
     done = subprocess.run(
         [sys.executable, "-m", "streams", *words],
         input=stdin,
         capture_output=True,
-        env={**clean, "PYTHONPATH": str(ROOT), **(environ or {})},
+        env={**clean_environ(), "PYTHONPATH": str(ROOT), **(environ or {})},
         timeout=seconds,
         check=False,
     )
