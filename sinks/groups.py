@@ -43,7 +43,8 @@ class Groups:
     def committed(self, group: str) -> dict[Place, int]:
         """The committed offset of every partition that the group has ever committed."""
         asked = [ConsumerGroupTopicPartitions(group)]
-        answer = self._asked(lambda: self._client.list_consumer_group_offsets(asked)[group].result(ANSWER_S))
+        futures = self._asked(lambda: self._client.list_consumer_group_offsets(asked, request_timeout=ANSWER_S))
+        answer = self._asked(futures[group].result)
         return {(p.topic, p.partition): p.offset for p in answer.topic_partitions if p.offset >= 0}
 
     def ends(self, places: Sequence[Place]) -> dict[Place, int]:
@@ -56,7 +57,7 @@ class Groups:
 
     def _members(self, name: str) -> int | None:
         try:
-            found = self._client.describe_consumer_groups([name])[name].result(ANSWER_S)
+            found = self._client.describe_consumer_groups([name], request_timeout=ANSWER_S)[name].result()
             return None if found.state == ConsumerGroupState.STABLE and not found.members else len(found.members)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
