@@ -16,9 +16,8 @@ from schemas.events.state import OCCURRENCES
 from schemas.fields import FAR_FUTURE
 from schemas.headers import REROUTED, TRACEPARENT, Headers
 from schemas.partition import partition_of
+from schemas.topics import MAX_VALUE
 
-MAX_VALUE = 1_000_000
-"""Bytes; a larger value is refused unread."""
 TOO_LATE = 24 * 3_600_000
 """Milliseconds before its broker timestamp from which an occurrence is refused: its id may be forgotten by then."""
 

@@ -16,11 +16,11 @@ import pytest
 
 from schemas.errors import PartError
 from streams.parts import ports
-from streams.parts.apicurio import Apicurio
 from streams.parts.clickhouse_server import ClickHouseServer
 from streams.parts.kafka import Kafka
 from streams.parts.part import Part
 from streams.parts.tansu import Tansu
+from tests.parts.apicurio import Apicurio
 
 ROOT = Path(__file__).resolve().parent.parent
 P = TypeVar("P", bound=Part | Kafka)

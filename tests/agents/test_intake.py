@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agents.event import Event
-from agents.intake import MAX_VALUE, TOO_LATE, Intake, Reroute
+from agents.intake import TOO_LATE, Intake, Reroute
 from agents.memory import Delivered, MemoryBatch, World
 from agents.observe import Observe
 from agents.shell import Shell
@@ -15,6 +15,7 @@ from schemas.errors import RecordError
 from schemas.fields import FAR_FUTURE
 from schemas.headers import cloud_event
 from schemas.partition import partition_of
+from schemas.topics import MAX_VALUE
 
 STATE, USAGE, CALL = "yupan.state.v1", "yupan.usage.v1", "yupan.call.v1"
 NOW = 1_795_320_000_000

@@ -20,7 +20,7 @@ from schemas.errors import PartError, RecordError, UsageError
 from schemas.event_type import EventType, without_logical_types
 from sinks.registry import FORGET_S, Registry, attach
 from streams.cli import run
-from streams.parts.apicurio import Apicurio
+from tests.parts.apicurio import Apicurio
 
 USAGE = EVENTS["yupan.usage.v1"]
 Change = dict[str, Any]
