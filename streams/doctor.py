@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import socket
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -155,9 +157,18 @@ def _metrics(settings: Settings) -> Answer:
         try:
             probe.bind((host.strip("[]"), int(port)))
         except OSError as error:
-            text = f"YUPAN_METRICS={settings.metrics}: {error.strerror}"
-            return "warn", text, "a worker runs there already, or choose another port"
+            if _is_worker(settings.metrics):
+                return "ok", f"a worker shows its metrics on {settings.metrics}", ""
+            return "warn", f"YUPAN_METRICS={settings.metrics}: {error.strerror}", "choose another port"
     return "ok", f"{settings.metrics} can be bound", ""
+
+
+def _is_worker(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
+            return b"yupan_build_info" in answer.read()
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 QUESTIONS: dict[str, Callable[[Settings], Answer]] = {
