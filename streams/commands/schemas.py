@@ -22,8 +22,9 @@ def export(out: Path | None, check: bool) -> int:
     A file that exists and differs is never overwritten: raise the event type's version instead.
     """
     from schemas.catalogue import EVENTS
-    from schemas.export import FOLDER, text_of
+    from schemas.codec import FOLDER
     from schemas.export import export as write
+    from schemas.export import text_of
 
     folder = out or FOLDER
     if not check:
