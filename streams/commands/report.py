@@ -87,7 +87,7 @@ def _table(rows: Rows, title: str) -> None:
         table.add_column(name.replace("_", " "), justify="left" if name == "group" else "right")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _cell(value: Any) -> str:
