@@ -38,10 +38,6 @@ def there(request: pytest.FixtureRequest) -> Live:
     return live
 
 
-def imported(there: Live) -> Answer:
-    return there.yupan("import", "call-log", str(LOG), "--json", seconds=280)
-
-
 def accounted_for(there: Live) -> None:
     """Import, and find every row of the log in the history."""
     answer, rows = there.yupan("import", "call-log", str(LOG), "--json", seconds=500), rows_of(LOG)
