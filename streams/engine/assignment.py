@@ -13,11 +13,11 @@ from confluent_kafka import Consumer, TopicPartition
 
 from streams.engine.config import EngineConfig
 from streams.engine.group import GroupConsumer
+from streams.engine.ownership import Name
 from streams.engine.partition import Partition
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Name = tuple[str, int]
 Starts = dict[Name, int]
 
 

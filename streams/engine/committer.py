@@ -20,7 +20,7 @@ from streams.engine.instant import InstantProducer
 from streams.engine.metrics import EngineMetrics
 from streams.engine.outbox import Outbox
 from streams.engine.partition import Partition
-from streams.engine.retry import MustAbortError
+from streams.engine.retry import FencedError, MustAbortError
 from streams.engine.store import Store, encode
 
 log = logging.getLogger(__name__)
@@ -245,7 +245,10 @@ class Committer:
         self._aborts += 1
         if self._aborts >= ABORTS_AT_MOST:
             raise PartError(f"{self._aborts} transactions in a row were aborted, the last one because: {error}")
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox.abort)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox.abort)
+        except MustAbortError as failed:
+            raise FencedError(f"the transaction can be neither committed nor aborted: {failed}") from error
         # what was decided meanwhile on the state that is now void goes with it
         touched = transaction.partitions() | {batch.partition for batch in self._pending}
         self._pending.clear()

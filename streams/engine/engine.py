@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
-from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from agents.ports import Clock
-from streams.engine.assignment import Assignment, Name
+from streams.engine.assignment import Assignment
 from streams.engine.batch import DeadLetter, Desk, EngineBatch, Output
 from streams.engine.clock import SystemClock
 from streams.engine.committer import Committer
 from streams.engine.config import EngineConfig
 from streams.engine.deadletters import DeadLetterLimit
-from streams.engine.deadlines import PREFIX, Deadlines, Steady
+from streams.engine.deadlines import Steady
 from streams.engine.dispatch import Dispatch
 from streams.engine.failure import Failed, end_process
 from streams.engine.fetched import Fetched
@@ -29,11 +26,11 @@ from streams.engine.group import GroupConsumer
 from streams.engine.instant import InstantProducer
 from streams.engine.metrics import EngineMetrics, NullMetrics
 from streams.engine.outbox import FlushingOutbox, Outbox, SinkOutbox, TransactionalOutbox
+from streams.engine.ownership import Name, Ownership
 from streams.engine.partition import Partition
 from streams.engine.precheck import check_topics
 from streams.engine.restore import Restorer
 from streams.engine.retry import FencedError, Retry
-from streams.engine.shelf import Shelf
 from streams.engine.urgent import UrgentConsumer
 
 log = logging.getLogger(__name__)
@@ -43,7 +40,6 @@ URGENT_POLL_S = 0.001
 REPORT_EVERY_S = 1.0
 RESTORERS = 2
 COMMIT_ANSWER_S = 30.0
-GIVE_UP_S = 15.0
 STOP_S = 4.0
 
 
@@ -67,47 +63,67 @@ class Engine:
         """
         self.config = config
         self.partitions: dict[int, Partition] = {}
-        self.started = False
+        """What this worker owns, by number."""
         self.partition_count = 0
+        self.started = False
         self._metrics = metrics or NullMetrics()
         self._clock = clock or SystemClock()
         self._sink = sink
         self._on_failure = on_failure
         self._failed = threading.Event()
         self._stopping = False
-        self._leaving: set[int] = set()
-        self._epochs = count(1)
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop
         self._ready = asyncio.Event()
         self._steady = {True: Steady(0, 0), False: Steady(0, 0)}  # by "urgent"
+        self._assignment: Assignment
+        self._build_clients()
+        self._build_flow(dead_letter, limit or DeadLetterLimit())
+
+    def _build_clients(self) -> None:
+        config = self.config
         self._committing = ThreadPoolExecutor(1, f"{config.group}-commit")
         self._restoring = ThreadPoolExecutor(RESTORERS, f"{config.group}-restore")
         self._retry = Retry(self._metrics)
         self._instant = InstantProducer(config, self._retry)
-        self._shelf = Shelf(config, self._clock)
         self._restorer = Restorer(config, self._clock)
         self._group = GroupConsumer(config, self._clock, self._metrics, self._pass_on, self.fail)
         self._urgent = UrgentConsumer(config, self._clock, lambda fetched: self._take(fetched, True))
         self._outbox = self._make_outbox()
+
+    def _build_flow(self, dead_letter: DeadLetter, limit: DeadLetterLimit) -> None:
+        config, metrics = self.config, self._metrics
         self._committer = Committer(
             config,
             self._outbox,
             self._instant,
             self.partitions,
             self._committing,
-            self._metrics,
+            metrics,
             group=lambda: self._group.metadata,
             aborted=self._aborted,
             committed=self._ready.set,
+        )
+        self._ownership = Ownership(
+            config,
+            self._clock,
+            metrics,
+            self.partitions,
+            self._committer,
+            self._urgent,
+            self._group.room,
+            self._retry,
+            self._restorer,
+            self._restoring,
+            self.fail,
         )
         desk = Desk(
             self._clock,
             config.clock == "events",
             config.max_output_bytes,
             dead_letter,
-            limit or DeadLetterLimit(),
-            self._metrics,
+            limit,
+            metrics,
             self._instant.send,
             self._finished,
         )
@@ -119,7 +135,6 @@ class Engine:
             self._group.room.give,
             self._committer.progress,
         )
-        self._assignment: Assignment
 
     def _make_outbox(self) -> Outbox:
         if self._sink is not None:
@@ -132,18 +147,19 @@ class Engine:
 
     async def start(self) -> None:
         """Connect and join the group. Raises `PartError` when the broker or a topic is not there."""
-        loop = self._loop = asyncio.get_running_loop()
         self.started = True
+        loop = self._loop = asyncio.get_running_loop()
         self.partition_count = await loop.run_in_executor(self._committing, check_topics, self.config)
         await loop.run_in_executor(self._committing, self._outbox.start)
         warm = [loop.run_in_executor(self._restoring, self._restorer.warm_up) for _ in range(RESTORERS)]
         await asyncio.gather(*warm)
         self._metrics.broker_up(True)
-        self._assignment = Assignment(self.config, self._group, self, loop)
+        self._assignment = Assignment(self.config, self._group, self._ownership, loop)
         self._group.start(self._assignment)
-        self._tasks = [asyncio.create_task(self._guarded(work())) for work in (self._committer.run, self._tick)]
+        works = [self._committer.run(), self._tick()]
         if self.config.urgent_topics:
-            self._tasks.append(asyncio.create_task(self._guarded(self._poll_urgent())))
+            works.append(self._poll_urgent())
+        self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]
         if not self.config.transactional:
             log.warning("%s: delivery is at least once: after a crash, repeats are possible", self.config.group)
 
@@ -153,7 +169,7 @@ class Engine:
             await self._ready.wait()
             self._ready.clear()
             self._urgent.poll()
-            if not self._committer.full:
+            if not self._committer.full and not self._ownership.standing_still:
                 for batch in self._dispatch.choose():
                     await deliver(batch)
             await asyncio.sleep(0)  # the next records, commits and timers get their turn
@@ -167,22 +183,26 @@ class Engine:
         self._stopping = True
         self._ready.set()
         if not self._failed.is_set():
-            await self._settle(self.partitions.values(), STOP_S)
+            await self._settle_at_the_end()
         self._retry.give_up.set()  # whatever waits for a broker or sink now need not wait any more
         if not await self._loop.run_in_executor(None, self._group.stop, STOP_S):
             log.warning("%s: the consumer did not leave its group in time", self.config.group)
         for task in self._tasks:
             task.cancel()
-        await self._loop.run_in_executor(self._committing, self._disconnect)
-        self._shelf.forget_parked()
-        self._committing.shutdown(wait=False, cancel_futures=True)
-        self._restoring.shutdown(wait=False, cancel_futures=True)
-
-    def _disconnect(self) -> None:
         self._urgent.close()
         self._instant.close()
         self._outbox.close()
         self._restorer.close()
+        self._ownership.close()
+        self._committing.shutdown(wait=False, cancel_futures=True)
+        self._restoring.shutdown(wait=False, cancel_futures=True)
+
+    async def _settle_at_the_end(self) -> None:
+        try:
+            if not await self._ownership.settle(self.partitions.values(), STOP_S):
+                log.warning("%s: not all could be committed; it is decided anew at the next start", self.config.group)
+        except FencedError as error:
+            log.warning("%s: %s", self.config.group, error)
 
     def fail(self, error: BaseException) -> None:
         """The engine cannot go on. Any thread; only the first call counts."""
@@ -229,12 +249,19 @@ class Engine:
     def _tell(self, batch: EngineBatch) -> None:
         if not batch.messages:
             return
-        now = time.time()
+        now = self._clock.now_ms()
         since = {"received": time.monotonic() - batch.received_at}
-        since["broker"] = now - batch.messages[-1].timestamp()[1] / 1000
+        since["broker"] = (now - batch.messages[-1].timestamp()[1]) / 1000
         if batch.latest is not None:
-            since["occurred"] = now - batch.latest / 1000
+            since["occurred"] = (now - batch.latest) / 1000
         self._metrics.decided(batch.topic, len(batch.messages), since)
+
+    def _aborted(self, touched: set[int]) -> None:
+        again = self._ownership.drop_aborted(touched)
+        if again and not self._stopping:
+            self._assignment.come_back(again)
+
+    # --- what happens from time to time
 
     async def _poll_urgent(self) -> None:
         while True:
@@ -272,114 +299,6 @@ class Engine:
                 decided, broker_ms = partition.decided.get(topic, (max(partition.offsets[topic], 0), now))
                 records = max(end - decided, 0)
                 self._metrics.lag(topic, number, records, (now - broker_ms) / 1000 if records else 0.0)
-
-    # --- partitions (assignment.Owner)
-
-    async def begin(self, names: Iterable[Name]) -> list[Partition]:
-        """See `assignment.Owner`."""
-        starts = await self._loop.run_in_executor(self._restoring, self._restorer.start_offsets, set(names))
-        begun = {}
-        for (topic, number), offset in starts.items():
-            partition = self.partitions.get(number)
-            if partition is None:
-                partition = self.partitions[number] = Partition(number, next(self._epochs), {}, self._deadlines())
-            partition.offsets[topic] = offset
-            begun[number] = partition
-        return list(begun.values())
-
-    def _deadlines(self) -> Deadlines:
-        return Deadlines(self.config.quiet_ms, self.config.clock == "events")
-
-    async def bring_up(self, partition: Partition) -> None:
-        """See `assignment.Owner`."""
-        if not partition.ready and self.config.ledger is not None:
-            try:
-                store, due = await self._loop.run_in_executor(self._restoring, self._restored, partition.number)
-            except BaseException as error:
-                self.fail(error)
-                raise
-            if partition.dead:
-                store.close()
-                return
-            partition.open(store, due, self._clock.now_ms())
-        partition.ready = True
-        self._urgent.assign(partition.number, partition.epoch, partition.offsets)
-
-    def _restored(self, number: int) -> tuple[Any, list[tuple[str, Any]]]:
-        store = self._shelf.open(number)
-        records, seconds = self._restorer.restore(number, store)
-        self._metrics.restored(records, seconds)
-        return store, list(store.scan(PREFIX))
-
-    async def settled(self) -> None:
-        """See `assignment.Owner`."""
-        self._shelf.forget_parked()
-        gc.freeze()  # what was restored is no garbage, and need not be looked at again and again
-
-    async def give_up(self, names: Iterable[Name]) -> None:
-        """See `assignment.Owner`."""
-        gone = set(names)
-        leaving = [self.partitions[number] for number in {number for _, number in gone} if number in self.partitions]
-        self._leaving = {partition.number for partition in leaving}
-        for partition in leaving:
-            self._urgent.unassign(partition.number, partition.offsets)
-            self._group.room.give(partition.drop_waiting())
-        whole = await self._settle(leaving, GIVE_UP_S)
-        for partition in leaving:
-            self._drop(partition, park=whole)
-        self._leaving = set()
-
-    async def give_up_lost(self, names: Iterable[Name]) -> None:
-        """See `assignment.Owner`."""
-        if self.config.transactional and self._committer.busy:
-            self.fail(FencedError("partitions were lost to other workers while a transaction was open"))
-        lost = {number for _, number in names}
-        for number in lost & set(self.partitions):
-            self._drop(self.partitions[number])
-        await self._committer.forget(lost)
-
-    async def _settle(self, partitions: Iterable[Partition], within_s: float) -> bool:
-        """Let running batches end, and commit. Whether all is committed."""
-        until = time.monotonic() + within_s
-        waited = list(partitions)
-        while any(p.in_flight is not None and p.in_flight.open for p in waited) and time.monotonic() < until:
-            await asyncio.sleep(0.002)
-        drained = asyncio.ensure_future(self._committer.drain())
-        await asyncio.wait([drained], timeout=max(until - time.monotonic(), 0.1))
-        whole = drained.done()
-        if not whole:
-            self._retry.give_up.set()
-            await drained
-            self._retry.give_up.clear()
-        return whole and not any(p.dead for p in waited)
-
-    def _drop(self, partition: Partition, park: bool = False) -> None:
-        if partition.dead:
-            return
-        partition.dead = True
-        self.partitions.pop(partition.number, None)
-        self._group.room.give(partition.drop_waiting())
-        self._urgent.unassign(partition.number, partition.offsets)
-        waiting = partition.in_flight
-        if waiting is not None and not waiting.open:
-            if not waiting.urgent:
-                self._group.room.give(len(waiting.messages))
-            waiting.messages = waiting.fired = ()  # still in Faust's queue: the agent will see nothing in it
-        if partition.store is not None:
-            (self._shelf.park(partition.number, partition.store) if park else partition.store.close())
-        for topic in partition.offsets:
-            self._metrics.lag_gone(topic, partition.number)
-
-    def _aborted(self, touched: set[int]) -> None:
-        """A transaction was aborted: what it touched is restored, and read again from its committed offsets."""
-        names: set[Name] = set()
-        for number in touched & set(self.partitions):
-            partition = self.partitions[number]
-            names |= {(topic, number) for topic in partition.offsets}
-            self._drop(partition)
-        names = {name for name in names if name[1] not in self._leaving}
-        if names and not self._stopping:
-            self._assignment.come_back(names)
 
     # --- at least once
 

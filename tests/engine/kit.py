@@ -310,4 +310,4 @@ def wait_read(thread: InThread, settings: EngineConfig, seconds: float = 40) -> 
     wait_until(
         lambda: thread.failures or all_read(settings.bootstrap, settings.group, settings.topics), seconds, every=0.2
     )
-    assert thread.failures == []
+    assert not thread.failures, thread.failures
