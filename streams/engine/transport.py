@@ -6,6 +6,7 @@ private names used here (`PRIVATE`) have a test that names each.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
@@ -56,6 +57,8 @@ class EngineConsumer(FaustConsumer):
             return
         try:
             await engine.start()
+        except asyncio.CancelledError:
+            raise  # told to stop before it was under way
         except BaseException as error:
             engine.fail(error)  # Faust would only log a traceback and stand still
             raise
