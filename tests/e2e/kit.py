@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -122,6 +123,20 @@ def yupan(*words: str, environ: Mapping[str, str] | None = None, stdin: bytes = 
         check=False,
     )
     return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+class OtherWorker(Worker):
+    """A process of a module of the tests that does a worker's work."""
+
+    def __init__(self, module: str, settings: Mapping[str, str], directory: Path) -> None:
+        super().__init__("decide", 1, settings, directory)
+        self._module = module
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", self._module]
+
+    def environment(self) -> Mapping[str, str]:
+        return {**super().environment(), "PYTHONPATH": str(ROOT)}
 
 
 class Live(Stack):
@@ -244,6 +259,25 @@ class Live(Stack):
         """The first worker of a role."""
         assert self.supervisor is not None
         return next(worker for worker in self.supervisor.workers if worker.role == role)
+
+    @contextmanager
+    def instead(self, module: str, **settings: str) -> Iterator[Worker]:
+        """Another program in the place of the deciding worker, with settings of its own."""
+        assert self.supervisor is not None
+        usual = self.worker("decide")
+        other = OtherWorker(module, {**self.settings.environ(), **settings}, self.directory / "workers" / module)
+        usual.stop()
+        place = self.supervisor.workers.index(usual)
+        self.supervisor.workers[place] = other
+        try:
+            other.start()
+            wait_for(lambda: other.assigned() == self.settings.partitions)
+            yield other
+        finally:
+            other.stop()
+            self.supervisor.workers[place] = usual
+            usual.start()
+            wait_for(lambda: usual.assigned() == self.settings.partitions)
 
     def metrics_text(self, role: str) -> str:
         """What a worker's endpoint shows."""
