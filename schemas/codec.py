@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.read import SchemaResolutionError
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.catalogue import EVENTS
@@ -85,7 +86,11 @@ class Codec:
         return out.getvalue()
 
     def decode(self, value: bytes | None) -> dict[str, Any]:
-        """The record in framed `value`. Raises `RecordError` (`not_avro`, `unknown_schema`)."""
+        """The record in framed `value`.
+
+        Raises `RecordError`: `not_avro`, `unknown_schema`, and where its writer's schema does not resolve to ours
+        `missing_field` or `bad_type`.
+        """
         if not value or value[0] != 0 or len(value) < HEAD_SIZE:
             raise RecordError("not_avro", "no Confluent framing (magic byte 0 and four bytes of schema id)")
         schema_id = int.from_bytes(value[1:HEAD_SIZE], "big")
@@ -94,6 +99,9 @@ class Codec:
         writer = self._writers[schema_id]
         try:
             record, end = self._read(value, HEAD_SIZE) if writer is None else self._resolved(value, writer)
+        except SchemaResolutionError as error:  # its text names fields and types, no data
+            reason = "missing_field" if str(error).startswith("No default value") else "bad_type"
+            raise RecordError(reason, f"written with schema id {schema_id}: {error}") from None
         except Exception as error:  # fastavro raises whatever broken bytes lead it into
             raise RecordError("not_avro", f"the bytes do not fit the schema ({type(error).__name__})") from None
         if end != len(value):
