@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agents import reminders
 from agents.event import Event
 from agents.intake import Intake, Reroute
 from agents.ports import Batch, Clock, Message
@@ -51,7 +52,7 @@ class Archive:
                 self._metrics.count("yupan_skipped", topic=batch.topic, reason=error.reason)
 
     def _read(self, message: Message, now: int) -> Arrived:
-        if message.value() is None:
+        if message.value() is None and message.topic() == reminders.TOPIC:  # the one compacted topic here
             return _tombstone(message)
         event = self._intake.read(message, now)
         if isinstance(event, Reroute):
