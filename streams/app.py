@@ -72,4 +72,5 @@ def run_app(app: faust.App, loglevel: int = logging.INFO) -> None:
         redirect_stdouts=False,
         quiet=True,
     )
+    worker.spinner = None  # it would write a terminal's control codes into the log
     worker.execute_from_commandline()
