@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sinks.dead_letters import DeadLetter
 
 NUMBER = re.compile(r"\d{11,15}")
+SHOWN = 300
+"""Bytes shown of a value that cannot be read."""
 
 
 @click.group("dead-letters", epilog="Example:  yupan dead-letters list --reason bad_msisdn")
@@ -98,7 +100,7 @@ def _content(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _decoded(letter: DeadLetter) -> Any:
-    """The record when its bytes are those of its topic, else the first bytes as hexadecimal digits."""
+    """The record when its bytes are those of its topic, else what begins them: as text where it is one."""
     from schemas.catalogue import EVENTS
     from schemas.codec import Codec
     from schemas.errors import RecordError
@@ -107,7 +109,13 @@ def _decoded(letter: DeadLetter) -> Any:
     try:
         return Codec(EVENTS[topic]).decode(letter.value) if topic in EVENTS else None
     except RecordError:
-        return (letter.value or b"")[:64].hex(" ")
+        return _begin(letter.value or b"")
+
+
+def _begin(value: bytes) -> str:
+    """The first bytes. Printable ones stay readable, also so that numbers in them can be masked."""
+    text = value[:SHOWN].decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def _masked(data: Any) -> Any:
