@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-from schemas.errors import RecordError
+from schemas.errors import RecordError, reason_of
 from schemas.fields import iso, masked
 from schemas.headers import ERROR, Headers
 
@@ -67,13 +67,12 @@ def dead_letter(message: Raw, error: BaseException, stage: str, now: int) -> Dea
     earlier = {name: value for name, value in own if name in (ATTEMPT, FIRST_FAILED_AT)}
     kept = _fitting([(name, value) for name, value in own if not name.startswith(ERROR)])
     value, key = message.value(), message.key()
-    reason = error.reason if isinstance(error, RecordError) else getattr(error, "reason", "agent_raised")
     said = {
         TOPIC: message.topic(),
         PARTITION: message.partition(),
         OFFSET: message.offset(),
         STAGE: stage,
-        TYPE: reason,
+        TYPE: reason_of(error),
         MESSAGE: _text_of(error),
         ATTEMPT: _attempts(earlier.get(ATTEMPT)) + 1,
         FIRST_FAILED_AT: _decoded(earlier.get(FIRST_FAILED_AT)) or iso(now),

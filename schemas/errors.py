@@ -56,3 +56,9 @@ DEAD_LETTER_REASONS = (
     "agent_raised",  # our fault: the decision raised
     "sink_refused",  # ClickHouse refuses this row
 )
+
+
+def reason_of(error: BaseException) -> str:
+    """The label of `DEAD_LETTER_REASONS` for what a decision raised; foreign exceptions may have a `reason`, too."""
+    reason = getattr(error, "reason", None)
+    return reason if reason in DEAD_LETTER_REASONS else "agent_raised"

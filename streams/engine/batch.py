@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from agents.ports import Clock, Fired, Headers, Message
-from schemas.errors import PartError, UsageError, YupanError
+from schemas.errors import PartError, UsageError, YupanError, reason_of
 from streams.engine.deadletters import DeadLetterLimit
 from streams.engine.deadlines import PREFIX
 from streams.engine.metrics import EngineMetrics
@@ -267,7 +267,7 @@ class EngineBatch:
         if topic == self.topic:
             self._desk.metrics.rerouted(topic)
             return
-        self._desk.metrics.dead_letter(self.topic, getattr(error, "reason", "agent_raised"))
+        self._desk.metrics.dead_letter(self.topic, reason_of(error))
         self._desk.limit.passed(self._passed)
         self._passed = 0
         self._desk.limit.failed()

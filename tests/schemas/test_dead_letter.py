@@ -102,3 +102,10 @@ def test_nothing_stays_nothing(empty: bytes | None) -> None:
 def test_a_forged_attempt_is_no_attempt(forged: bytes) -> None:
     raw = Raw(own_headers=[("yupan.error.attempt", forged)])
     assert errors(dead_letter(raw, RecordError("bad_time", "late"), "s", NOW))["attempt"] == "1"
+
+
+def test_a_foreign_exceptions_own_reason_is_no_label() -> None:
+    with pytest.raises(UnicodeDecodeError) as raised:
+        b"\xff".decode("utf-8")
+    assert raised.value.reason == "invalid start byte"
+    assert errors(dead_letter(Raw(), raised.value, "yupan-decide", NOW))["type"] == "agent_raised"
