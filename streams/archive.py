@@ -41,6 +41,7 @@ class Archive:
         self._metrics = metrics
         self._clock = clock
         self._waiting: list[Arrived] = []
+        self._metrics.set("yupan_sink_up", 1, sink="clickhouse")
 
     def process(self, batch: Batch) -> None:
         """Collect the events of a batch."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
 
 from schemas.errors import PartError
 from schemas.metrics import METRICS, Metric
@@ -15,6 +22,7 @@ class Metrics:
     """Collectors by name. `count`, `observe` and `set` take a metric's name and its labels."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series beside each, which is in no catalogue
         self.registry = CollectorRegistry()
         self._collectors: dict[str, Any] = {m.name: self._make(m) for m in METRICS}
         self._children: dict[tuple[Any, ...], Any] = {}
@@ -73,7 +81,7 @@ class EngineHooks:
     def __init__(self, metrics: Metrics, role: str) -> None:
         self._metrics = metrics
         self._role = role
-        self.broker_up(True)
+        self.broker_up(False)
 
     def decided(self, topic: str, events: int, since: dict[str, float]) -> None:
         """Count a batch's events; `since` gives seconds by `received`, `broker`, `occurred`."""

@@ -35,6 +35,8 @@ Mark = Mapping[int, int]
 """A position in a topic: partition to offset."""
 T = TypeVar("T")
 
+NUMBERS: list[str] = []
+"""All that `msisdn` gave out: none may stand in a log or among the metrics."""
 _NUMBERS = count(os.getpid() % 10_000 * 10_000)
 
 
@@ -43,6 +45,7 @@ def msisdn(partition: int | None = None, of: int = 4) -> str:
     while True:
         number = f"86139{next(_NUMBERS):08d}"
         if partition in (None, partition_of(number.encode(), of)):
+            NUMBERS.append(number)
             return number
 
 
