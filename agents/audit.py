@@ -55,7 +55,7 @@ class Audit:
                 change = Change(name, subject, before, after, event, record["msisdn"])
                 waits_for = _name(check, subject)
                 outcome = check.rule.judge(change, waits.get(waits_for))
-                self._conclude(batch, check, waits, waits_for, outcome, event.traceparent)
+                self._conclude(batch, check, waits, waits_for, outcome)
             waits.store()
 
     def _ignored(self, event: Event, what: str) -> None:
@@ -91,12 +91,10 @@ class Audit:
         else:
             states = held(batch.get(states_key(fired.customer)))
             outcome = check.rule.fall_due(fired.customer, subject, states, wait)
-            self._conclude(batch, check, waits, name, outcome, None)
+            self._conclude(batch, check, waits, name, outcome)
         waits.store()
 
-    def _conclude(
-        self, batch: Batch, check: Check, waits: _Waits, name: str, outcome: Outcome, traceparent: str | None
-    ) -> None:
+    def _conclude(self, batch: Batch, check: Check, waits: _Waits, name: str, outcome: Outcome) -> None:
         """Keep what is waited for, arm or disarm its deadline, send what is decided."""
         if outcome.verdict is Verdict.NOT_APPLICABLE:
             self.shell.counts.count("yupan_not_applicable", check=check.id)
@@ -109,12 +107,12 @@ class Audit:
             elif _running(before) is not None:
                 batch.disarm(waits.msisdn, DEADLINE + name)
         for decision in outcome.decisions:
-            self._send(batch, check, waits.msisdn, decision, traceparent)
+            self._send(batch, check, waits.msisdn, decision)
 
-    def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision, traceparent: str | None) -> None:
+    def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
         """The anomaly, then its reminder."""
         anomaly = anomalies.anomaly_record(check, msisdn, decision)
-        self.shell.emit(batch, anomalies.TOPIC, anomaly, anomalies.event_id(decision), traceparent=traceparent)
+        self.shell.emit(batch, anomalies.TOPIC, anomaly, anomalies.event_id(decision), traceparent=decision.traceparent)
         if decision.changes_status:
             self.shell.counts.count("yupan_anomalies", check=check.id, status=decision.status)
         self._remind(batch, check, anomaly, decision)
@@ -128,7 +126,7 @@ class Audit:
         if decision.status == "OPEN":
             action = "opened" if decision.changes_status else "changed"
             batch.put(key, reminders.with_reminder(known, reminder))
-            self.shell.emit(batch, reminders.TOPIC, reminder, event_id)
+            self.shell.emit(batch, reminders.TOPIC, reminder, event_id, traceparent=decision.traceparent)
         else:
             action = "withdrawn"
             left = reminders.without_reminder(known, reminder["reminder_id"])
@@ -138,7 +136,14 @@ class Audit:
                 batch.put(key, left)
             why = f"{decision.status}: {decision.reason}"
             self.shell.withdraw(
-                batch, reminders.TOPIC, reminder_key(reminder), event_id, decision.at, why, customer=msisdn
+                batch,
+                reminders.TOPIC,
+                reminder_key(reminder),
+                event_id,
+                decision.at,
+                why,
+                customer=msisdn,
+                traceparent=decision.traceparent,
             )
         self.shell.counts.count("yupan_reminders", kind="ANOMALY", action=action)
 

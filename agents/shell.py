@@ -111,13 +111,22 @@ class Shell:
             batch.send(topic, value, wire_key, headers, None if split is None else self._partition(split(record)))
 
     def withdraw(
-        self, batch: Batch, topic: str, key: str, event_id: str, at: int, reason: str, *, customer: str | None = None
+        self,
+        batch: Batch,
+        topic: str,
+        key: str,
+        event_id: str,
+        at: int,
+        reason: str,
+        *,
+        customer: str | None = None,
+        traceparent: str | None = None,
     ) -> None:
         """Send a tombstone for `key`; its headers say when (`at`, ms) and why.
 
         `customer`: whose partition it goes to when the key is more than the MSISDN.
         """
-        headers = cloud_event(topic, event_id, f"yupan/{self.codecs[topic].event.name}", at)
+        headers = cloud_event(topic, event_id, f"yupan/{self.codecs[topic].event.name}", at, traceparent)
         headers.append((WITHDRAWN, reason.encode()))
         batch.send(topic, None, key.encode(), headers, self._partition(customer))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple, Protocol, TypedDict
+from typing import NamedTuple, NotRequired, Protocol, TypedDict
 
 from agents.event import Event
 from agents.states import Held
@@ -44,6 +44,8 @@ class Wait(TypedDict):
     """`ce_id` of the event that started the wait."""
     source: str
     region: str | None
+    traceparent: NotRequired[str | None]
+    """The trigger's, for what its deadline decides."""
     open: Open | None
     """None while inside the deadline."""
 
@@ -81,7 +83,9 @@ class Decision(NamedTuple):
     trigger: str
     region: str | None
     cause_id: str
-    """`ce_id` of what caused this decision; a deadline's is its trigger's."""
+    """`ce_source|ce_id` of what caused this decision (an id is one of its source only); a deadline's is its trigger's."""
+    traceparent: str | None
+    """Of what caused this decision."""
 
     @property
     def changes_status(self) -> bool:

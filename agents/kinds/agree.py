@@ -100,7 +100,8 @@ class Agree:
             evidence,
             wait["trigger"],
             wait["region"],
-            wait["trigger"],
+            f"{wait['source']}|{wait['trigger']}",
+            wait.get("traceparent"),
         )
         return Outcome(verdict, {**wait, "open": anomaly}, (opened,))
 
@@ -133,6 +134,7 @@ class Agree:
             "trigger": event.id,
             "source": event.source,
             "region": event.record.get("region"),
+            "traceparent": event.traceparent,
             "open": None,
         }
 
@@ -214,8 +216,19 @@ def _on_event(
     change: Change, status: str, reason: str, wait: Wait, anomaly: Open, evidence: dict[str, str]
 ) -> Decision:
     """A decision that an event brought about, as of its own time."""
-    at, cause_id = change.event.occurred_at, change.event.id
-    return Decision(change.subject, status, at, reason, anomaly, evidence, wait["trigger"], wait["region"], cause_id)
+    event = change.event
+    return Decision(
+        change.subject,
+        status,
+        event.occurred_at,
+        reason,
+        anomaly,
+        evidence,
+        wait["trigger"],
+        wait["region"],
+        f"{event.source}|{event.id}",
+        event.traceparent,
+    )
 
 
 def _anomaly_id(check: str, subject: str, msisdn: str, wait: Wait) -> str:

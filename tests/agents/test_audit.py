@@ -44,7 +44,15 @@ class Desk:
         self.counted[key] = self.counted.get(key, 0) + amount
 
     def tell(
-        self, minute: float, name: str, value: Any, *, id: str = "", arrives: float | None = None, **more: Any
+        self,
+        minute: float,
+        name: str,
+        value: Any,
+        *,
+        id: str = "",
+        arrives: float | None = None,
+        trace: str = "00-abc-01",
+        **more: Any,
     ) -> None:
         system, _, attribute = name.partition(".")
         at = NOON + round(minute * MIN)
@@ -52,7 +60,7 @@ class Desk:
             {"msisdn": ANNA, "system": system, "attribute": attribute, "value": value, "occurred_at": at} | more
         )
         now = at if arrives is None else NOON + round(arrives * MIN)
-        headers = cloud_event(STATE, id or f"{name}@{minute}", system, at, "00-abc-01")
+        headers = cloud_event(STATE, id or f"{name}@{minute}", system, at, trace)
         message = Delivered(STATE, CODECS[STATE].encode(record), ANNA.encode(), headers, 0, now, HOME)
         self.world.clock = now
         with MemoryBatch(self.world, STATE, [message], partition=HOME) as batch:
@@ -131,9 +139,32 @@ def test_outputs_are_keyed_by_customer_and_carry_cloud_events_with_ids_of_their_
     anomaly_id = desk.records(ANOMALY)[0]["anomaly_id"]
     first, second = ce.read(opened.headers), ce.read(resolved.headers)
     assert opened.key == resolved.key == ANNA.encode()
-    assert (first["ce_id"], second["ce_id"]) == (f"{anomaly_id}|OPEN|e-1", f"{anomaly_id}|RESOLVED|e-2")
+    assert (first["ce_id"], second["ce_id"]) == (f"{anomaly_id}|OPEN|crm|e-1", f"{anomaly_id}|RESOLVED|hlr|e-2")
     assert (first["ce_type"], first["ce_time"]) == (ANOMALY, "2026-11-22T04:10:00.000Z")
-    assert second["traceparent"] == "00-abc-01"
+
+
+def test_a_traceparent_is_carried_from_what_caused_a_decision_to_all_that_it_sends(desk: Desk) -> None:
+    """A deadline's cause is its trigger, also when a late counterpart decides it."""
+    for late in (Desk(), desk):
+        late.tell(0, "crm.status", "active", trace="00-trigger-01")
+        if late is desk:
+            late.fire(11)
+        late.tell(25, "hlr.status", "active", trace="00-counterpart-01")
+        traces = [(o.topic, ce.read(o.headers)["traceparent"]) for o in late.world.outputs]
+        assert traces == [
+            (ANOMALY, "00-trigger-01"),
+            (REMINDER, "00-trigger-01"),
+            (ANOMALY, "00-counterpart-01"),
+            (REMINDER, "00-counterpart-01"),
+        ]
+
+
+def test_ids_of_outputs_differ_when_two_sources_count_their_events_alike(desk: Desk) -> None:
+    desk.tell(0, "crm.status", "active", id="1")
+    desk.fire(11)
+    desk.tell(20, "hlr.status", "barred", id="1")  # the anomaly's evidence changes
+    assert len(desk.world.outputs) == 4
+    assert len({ce.read(o.headers)["ce_id"] for o in desk.world.outputs}) == 4
 
 
 def test_a_late_counterpart_before_the_deadline_fired_gives_the_same_as_after(desk: Desk) -> None:
