@@ -78,7 +78,7 @@ class Shell:
 
     def acts(self, batch: Batch, at: int, what: str) -> bool:
         """Whether something that occurred at `at` is young enough to send `what` (pop, message, repair, alert)."""
-        if batch.now() - at <= self.act_within:
+        if batch.now() - at < self.act_within:
             return True
         self.counts.count("yupan_too_old_to_act", what=what)
         return False

@@ -213,6 +213,6 @@ def test_an_event_is_too_old_to_act_after_act_within() -> None:
     counts, world = Counts(), World()
     world.clock = NOW
     shell, batch = Shell(WALL, CODECS, counts, act_within=600_000), MemoryBatch(world, STATE, [])
-    assert shell.acts(batch, NOW - 600_000, "pop")
-    assert not shell.acts(batch, NOW - 600_001, "pop")
+    assert shell.acts(batch, NOW - 599_999, "pop")
+    assert not shell.acts(batch, NOW - 600_000, "pop")
     assert counts.counted == [("yupan_too_old_to_act", 1, "pop")]
