@@ -16,6 +16,8 @@ _UNITS = (
     ("s", "秒", 1000),
     ("ms", "毫秒", 1),
 )
+NEVER_SEEN = {"zh": "无记录"}
+"""What the texts for people say of a state that was never seen; the evidence is for programs."""
 
 
 def anomaly_record(check: Check, msisdn: str, decision: Decision) -> dict[str, Any]:
@@ -53,7 +55,8 @@ def _text(check: Check, decision: Decision, name: str) -> dict[str, str]:
     texts: Mapping[str, str] = getattr(check, name)
     filled: dict[str, str] = {}
     for language, text in texts.items():
-        filled |= fill({language: text}, {**values, "within": span_text(check.rule.within, language)})
+        said = {n: NEVER_SEEN.get(language, v) if v == "never seen" else v for n, v in values.items()}
+        filled |= fill({language: text}, {**said, "within": span_text(check.rule.within, language)})
     return filled
 
 

@@ -116,7 +116,7 @@ def test_the_anomaly_carries_all_of_its_contract_with_texts_filled_in(desk: Desk
         "reason": "deadline_passed",
     }
     assert texts["cause"] == {
-        "zh": "CRM 与 HLR 的用户状态在 10 分钟内未达成一致：CRM 为 active，HLR 为 never seen。",
+        "zh": "CRM 与 HLR 的用户状态在 10 分钟内未达成一致：CRM 为 active，HLR 为 无记录。",
         "en": "CRM and HLR did not come to the same status within 10 min: CRM says active, HLR says never seen.",
     }
     assert all(set(text) == {"zh", "en"} and "{" not in "".join(text.values()) for text in texts.values())
