@@ -40,10 +40,15 @@ def customer_of(event: Event) -> str | None:
     return event.key if event.key != event.record["call_id"] and is_msisdn(event.key) else None
 
 
-def find(calls: Calls | None, call_id: str) -> Call | None:
-    """The live call, or None when this is its first phase seen."""
+def find(calls: Calls | None, call_id: str, at: int | None = None) -> Call | None:
+    """The live call, or None when this is its first phase seen.
+
+    `at` (ms): the phase's time. What comes later than an hour after the end is another call, also for a worker that
+    catches up and has forgotten nothing yet.
+    """
     call: Call | None = calls["calls"].get(call_id) if calls else None
-    return call
+    over = call is not None and at is not None and call["ended"] is not None and at > call["ended"] + AFTER_END
+    return None if over else call
 
 
 def begin(event: Event, customer: str | None, segment: Segment) -> Call:

@@ -49,7 +49,7 @@ class Calls:
         record = event.record
         call_id, key = record["call_id"], f"calls/{event.key}"
         held = batch.get(key)
-        known = calls.find(held, call_id)
+        known = calls.find(held, call_id, event.occurred_at)
         call = calls.with_phase(known or self._begin(batch, event), event)
         if call is None:
             self.shell.counts.count("yupan_duplicates", topic=CALL)

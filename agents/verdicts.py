@@ -83,7 +83,7 @@ class Decision(NamedTuple):
     trigger: str
     region: str | None
     cause_id: str
-    """`ce_source|ce_id` of what caused this decision (an id is one of its source only); a deadline's is its trigger's."""
+    """`ce_source|ce_id` of what caused this decision (an id is its source's own); a deadline's is its trigger's."""
     traceparent: str | None
     """Of what caused this decision."""
 

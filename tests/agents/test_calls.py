@@ -71,6 +71,20 @@ def test_the_tag_is_forgotten_an_hour_after_the_end_and_not_before(world):
     assert world.segments[-1] == "MID_HIGH"
 
 
+def test_the_tag_is_not_kept_longer_by_a_worker_that_catches_up(world):
+    world.customer(opened_at=T0 - DAY)
+    world.call("ENDED", occurred_at=T0)
+    world.customer(at=T0 + MIN, q4_arpu=500)
+    world.now = T0 + DAY  # nothing was forgotten yet: what comes is a backlog
+    world.call("HELD", occurred_at=T0 + HOUR)
+    assert world.segments[-1] == "NEW"
+    world.call("IVR_ENTERED", occurred_at=T0 + HOUR + 1)
+    world.call("ENDED", occurred_at=T0 + HOUR + MIN)
+    assert world.segments[-2:] == ["MID_HIGH", "MID_HIGH"]
+    world.fire_until(T0 + HOUR + MIN + HOUR)
+    assert world.record(f"calls/{ALICE}") is None
+
+
 def test_the_deadline_waits_for_the_calls_that_are_not_read_yet(world):
     world.call("ENDED")
     assert list(world.armed.values()) == [(T0 + HOUR, ("yupan.call.v1",))]
