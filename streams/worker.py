@@ -66,6 +66,7 @@ def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Eng
         settings,
         "yupan-decide",
         topology.topics(bindings),
+        partitions=settings.partitions,
         delivery=settings.delivery,
         ledger=settings.ledger,
         commit_ms=settings.commit_ms,

@@ -30,6 +30,8 @@ class EngineConfig:
     ledger: str | None = "memory"
     """`memory`, `rocksdb:///directory`, or None: no state, no changelog, no deadlines."""
     changelog: str = "yupan.internal.ledger.v1"
+    partitions: int = 0
+    """How many partitions the agents take every topic to have; 0: they do not ask."""
     instance: str = ""
     """A stable name: static group membership, the transactional id, the RocksDB directory."""
     clock: Literal["wall", "events"] = "wall"

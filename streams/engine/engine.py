@@ -146,7 +146,7 @@ class Engine:
     # --- life
 
     async def start(self) -> None:
-        """Connect and join the group. Raises `PartError` when the broker or a topic is not there."""
+        """Connect and join the group. Raises `PartError` when the broker or a topic is not there, `UsageError`."""
         self.started = True
         loop = self._loop = asyncio.get_running_loop()
         self.partition_count = await loop.run_in_executor(self._committing, check_topics, self.config)

@@ -7,7 +7,7 @@ import time
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from schemas.errors import PartError
+from schemas.errors import PartError, UsageError
 from streams.engine.config import EngineConfig
 
 ANSWER_S = 10.0
@@ -17,7 +17,8 @@ NEW_TOPICS_S = 3.0
 def check_topics(config: EngineConfig) -> int:
     """Return the number of partitions.
 
-    Raises `PartError` when the broker does not answer, a topic is missing, or partition counts differ.
+    Raises `PartError` when the broker does not answer, a topic is missing, or partition counts differ, `UsageError`
+    when the setting says another count: every record would be sent on to what would be its own partition then.
     """
     wanted = [*config.topics, *([config.changelog] if config.ledger is not None else [])]
     admin = AdminClient(config.client())
@@ -32,7 +33,10 @@ def check_topics(config: EngineConfig) -> int:
     if len({counts[topic] for topic in wanted}) > 1:
         told = ", ".join(f"{topic} {counts[topic]}" for topic in wanted)
         raise PartError(f"topics must have the same number of partitions, but have: {told}; see `yupan topics diff`")
-    return counts[wanted[0]]
+    found = counts[wanted[0]]
+    if config.partitions not in (0, found):
+        raise UsageError(f"YUPAN_PARTITIONS={config.partitions}, but the topics have {found}: set it to {found}")
+    return found
 
 
 def _counts(config: EngineConfig, admin: AdminClient) -> dict[str, int]:
