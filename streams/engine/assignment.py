@@ -59,7 +59,8 @@ class Assignment:
         """See `group.Rebalance`."""
         self._group.metadata = consumer.consumer_group_metadata()
         names = _names(partitions)
-        log.info("assigned: %s", _told(names))
+        if names:
+            log.info("assigned: %s", _told(names))
         begun = self._finished(self._owner.begin(names)) if names else []
         coming = [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun]
         for _, future in coming:

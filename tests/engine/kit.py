@@ -50,7 +50,9 @@ def create_topics(
 
 def publish(bootstrap: str, topic: str, records: list[tuple[str, Any]], partition: int = -1) -> None:
     """Write JSON records by key."""
-    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 5})
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 5, "enable.idempotence": True}
+    )
     for key, record in records:
         while True:
             try:

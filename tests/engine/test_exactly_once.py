@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 import re
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.engine.kit import (
     Told,
@@ -72,7 +75,7 @@ def test_kill_in_mid_run_loses_and_doubles_nothing(kafka: Any, prefix: str) -> N
         until_counted(second, kafka.bootstrap, prefix, 30_000)
         second.kill()
     with Worker(**options) as third:
-        wait_until(lambda: _assigned(third))
+        wait_until(lambda: _owned(third))
         wait_until(lambda: all_read(kafka.bootstrap, f"{prefix}-group", (f"{prefix}-in",)), 40)
         assert third.terminate() == 0, third.log()
     expect(kafka.bootstrap, prefix, Counter(keys))
@@ -101,7 +104,8 @@ def test_an_aborted_transaction_is_decided_anew(kafka: Any, prefix: str) -> None
     expect(kafka.bootstrap, prefix, Counter(keys + keys))
 
 
-def test_two_workers_share_and_hand_over_co_partitioned_topics(kafka: Any, prefix: str) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_two_workers_share_and_hand_over_co_partitioned_topics(kafka: Any, prefix: str, protocol: str) -> None:
     engine_topics(kafka.bootstrap, prefix, "call")
     topics = [f"{prefix}-in", f"{prefix}-call"]
     chance = random.Random(3)
@@ -115,17 +119,23 @@ def test_two_workers_share_and_hand_over_co_partitioned_topics(kafka: Any, prefi
             records.clear()
 
     pairs: dict[str, list[tuple[str, Any]]] = {topic: [] for topic in topics}
-    options = {"bootstrap": kafka.bootstrap, "prefix": prefix, "slow_s": 0.005, "topics": topics, "urgent": topics[1:]}
+    options = {
+        "bootstrap": kafka.bootstrap,
+        "prefix": prefix,
+        "slow_s": 0.005,
+        "topics": topics,
+        "urgent": topics[1:],
+        "group_protocol": protocol,
+    }
     feed(0)
     with Worker(**options) as first:
         until_counted(first, kafka.bootstrap, prefix, 1_000)
         feed(1)
         with Worker(**options) as second:
-            wait_until(lambda: _assigned(second) and _assigned(first)[-1] != _assigned(first)[0], 30)
+            wait_until(lambda: _owned(first) and _owned(second) and not _owned(first) & _owned(second), 30)
             feed(2)
-            owned = {*_assigned(first)[-1][0]} | {*_assigned(second)[-1][0]}
-            assert owned == {0, 1, 2, 3}
-            assert _assigned(second)[-1][1] == ", ".join(sorted(topics))
+            assert {number for number, _ in _owned(first) | _owned(second)} == {0, 1, 2, 3}
+            assert {named for _, named in _owned(first) | _owned(second)} == {", ".join(sorted(topics))}
             assert first.terminate() == 0, first.log()
             feed(3)
             wait_until(lambda: all_read(kafka.bootstrap, f"{prefix}-group", tuple(topics)), 40)
@@ -133,9 +143,30 @@ def test_two_workers_share_and_hand_over_co_partitioned_topics(kafka: Any, prefi
     expect(kafka.bootstrap, prefix, Counter(keys))
 
 
-def _assigned(worker: Worker) -> list[tuple[list[int], str]]:
-    found = re.findall(r"assigned: partitions \[([^\]]*)\] of (.+)", worker.log())
-    return [([int(number) for number in numbers.split(",") if number], topics) for numbers, topics in found]
+def test_a_worker_that_was_paused_past_its_session_is_fenced(kafka: Any, prefix: str) -> None:
+    engine_topics(kafka.bootstrap, prefix)
+    chance = random.Random(5)
+    keys = [f"c{chance.randrange(300)}" for _ in range(40_000)]
+    publish(kafka.bootstrap, f"{prefix}-in", [(key, {}) for key in keys])
+    options = {"bootstrap": kafka.bootstrap, "prefix": prefix, "slow_s": 0.005, "commit_ms": 500}
+    with Worker(**options) as first:
+        until_counted(first, kafka.bootstrap, prefix, 2_000)
+        first.process.send_signal(signal.SIGSTOP)
+        with Worker(**options) as second:
+            wait_until(lambda: all_read(kafka.bootstrap, f"{prefix}-group", (f"{prefix}-in",)), 60, every=0.3)
+            first.process.send_signal(signal.SIGCONT)
+            assert first.process.wait(20) == 3, first.log()
+            assert second.terminate() == 0, second.log()
+    expect(kafka.bootstrap, prefix, Counter(keys))
+
+
+def _owned(worker: Worker) -> set[tuple[int, str]]:
+    """The partitions of a worker by its log, each with the topics that came with it."""
+    owned: set[tuple[int, str]] = set()
+    for what, numbers, topics in re.findall(r"(assigned|revoked): partitions \[([^\]]*)\] of (.+)", worker.log()):
+        named = {(int(number), topics) for number in numbers.split(",") if number}
+        owned = owned | named if what == "assigned" else owned - named
+    return owned
 
 
 def test_rocksdb_survives_a_kill_and_restarts_from_its_directory(kafka: Any, prefix: str, tmp_path: Path) -> None:

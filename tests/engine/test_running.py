@@ -33,10 +33,10 @@ def test_urgent_events_overtake_a_backlog(kafka: Any, prefix: str) -> None:
     bulk, call = f"{prefix}-in", f"{prefix}-call"
     publish(kafka.bootstrap, bulk, [(f"c{n % 50}", {}) for n in range(60_000)])
     settings = config(kafka.bootstrap, prefix, topics=(bulk, call), urgent=(call,))
-    decided, seen = [0], []
+    decided, seen, pace = [0], [], [0.05]
 
     def slow(batch: Any) -> None:
-        time.sleep(0.01)
+        time.sleep(pace[0])
         for message in batch.messages:
             with batch.scope(message):
                 batch.put(message.key().decode(), 1)
@@ -54,6 +54,7 @@ def test_urgent_events_overtake_a_backlog(kafka: Any, prefix: str) -> None:
             publish(kafka.bootstrap, call, [(f"c{number}", {"n": number})])
         wait_until(lambda: len(seen) == 20)
         assert decided[0] < 60_000, "the calls waited for the backlog"
+        pace[0] = 0.0
         wait_read(thread, settings)
     assert sorted(record["n"] for record in values(read(kafka.bootstrap, f"{prefix}-out"))) == list(range(20))
     offsets = committed(kafka.bootstrap, settings.group, (call,))
