@@ -45,12 +45,14 @@ class Archive:
 
     def process(self, batch: Batch) -> None:
         """Collect the events of a batch."""
-        now = self._clock.now_ms()
         for message in batch.messages:
             try:
-                self._waiting.append(self._read(message, now))
+                event = self._read(message, batch.now())
             except RecordError as error:
                 self._metrics.count("yupan_skipped", topic=batch.topic, reason=error.reason)
+            else:
+                batch.occurred(event.occurred_at)
+                self._waiting.append(event)
 
     def _read(self, message: Message, now: int) -> Arrived:
         if message.value() is None and message.topic() == reminders.TOPIC:  # the one compacted topic here

@@ -78,7 +78,7 @@ def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Eng
 
 def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
     db = Measured(stack.enter_context(closing(open_clickhouse(settings.clickhouse))), metrics)
-    intake = Intake(_codecs(settings), partitions=0)
+    intake = Intake(_codecs(settings), partitions=0, events_clock=settings.clock == "events")
     archive = Archive(intake, history.HistoryWriter(db), metrics, SystemClock())
     config = _config(
         settings,
@@ -87,6 +87,7 @@ def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[En
         delivery="at_least_once",
         ledger=None,
         urgent=(),
+        clock=settings.clock,
         commit_ms=HISTORY_COMMIT_MS,
         commit_events=HISTORY_COMMIT_EVENTS,
     )
