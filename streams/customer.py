@@ -64,17 +64,23 @@ def _heads(entries: Rows) -> Mapping[str, lists.Head | None]:
 
 
 def _states(rows: Rows, since: int) -> dict[str, dict[str, Any]]:
+    """Each state and since when it has that value: a repeat (a nightly full export) does not make it younger."""
     held: states.Held = {}
+    began: dict[str, int] = {}
     for row in rows:
         if row["occurred_at"] < since:
             continue
+        name = f"{row['system']}.{row['attribute']}"
         event = Event("yupan.state.v1", row, row["ce_id"], row["ce_source"], row["occurred_at"])
-        held = states.apply(held, f"{row['system']}.{row['attribute']}", event).held
+        before = states.value_of(held, name)
+        held, what = states.apply(held, name, event)
+        if what == "new" and not (name in began and states.equal(name, before, states.value_of(held, name))):
+            began[name] = row["occurred_at"]
     found: dict[str, dict[str, Any]] = {}
     for name, entry in sorted(held.items()):
         system, _, attribute = name.partition(".")
         if entry[0] is not None:
-            found.setdefault(system, {})[attribute] = {"value": entry[0], "since": iso(entry[1])}
+            found.setdefault(system, {})[attribute] = {"value": entry[0], "since": iso(began[name])}
     return found
 
 

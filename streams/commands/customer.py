@@ -6,12 +6,15 @@ import json
 
 import click
 
+SHOWN, ALL = 50, 100_000
+"""Entries of the timeline for people and for programs, which cannot see that something is left out."""
+
 
 @click.command(epilog="Example:  yupan customer 13800138000 --json")
 @click.argument("msisdn", metavar="MSISDN")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Entries of the timeline.")
-def command(msisdn: str, as_json: bool, limit: int) -> None:
+@click.option("--limit", type=click.IntRange(1, ALL), help="Entries of the timeline.  [default: 50; with --json all]")
+def command(msisdn: str, as_json: bool, limit: int | None) -> None:
     """Show profile, segment, states, open anomalies, reminders, tasks, tickets and timeline of one customer."""
     import time
     from contextlib import closing
@@ -27,7 +30,7 @@ def command(msisdn: str, as_json: bool, limit: int) -> None:
     if not is_msisdn(number):
         raise UsageError("the number is no MSISDN: 11 to 15 digits with country code, such as 8613800138000")
     with closing(open_clickhouse(settings.clickhouse)) as db:
-        found = customer(db, number, round(time.time() * 1000), limit)
+        found = customer(db, number, round(time.time() * 1000), limit or (ALL if as_json else SHOWN))
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     else:

@@ -1,0 +1,50 @@
+"""The answer of `yupan customer`, built from what is stored."""
+
+from __future__ import annotations
+
+from schemas.fields import iso
+from sinks.history import HistoryWriter
+from streams.commands.customer import ALL
+from streams.customer import customer
+from tests.sinks.conftest import Event
+
+ME = "8613800138000"
+T = 1_785_000_000_000
+MINUTE = 60_000
+DAY = 1440 * MINUTE
+
+
+def store(db, topic, *records):
+    writer = HistoryWriter(db)
+    for number, record in enumerate(records):
+        writer.add(Event(topic, {"msisdn": ME, **record}, id=f"{topic}-{number}", offset=number, arrived_at=T + number))
+    assert writer.flush() == []
+
+
+def status(at, value, **more):
+    return {"system": "crm", "attribute": "status", "value": value, "occurred_at": at, **more}
+
+
+def since(db):
+    return customer(db, ME, T + 9 * DAY)["states"]["crm"]["status"]["since"]
+
+
+def test_a_state_is_as_old_as_its_value_whatever_repeats_it(db):
+    taken = [status(T, "active"), status(T + DAY, "suspended")]
+    exported = [status(T + day * DAY, "suspended", reason="snapshot") for day in (2, 3)]
+    store(db, "yupan.state.v1", *taken, *exported)
+    assert since(db) == iso(T + DAY)
+
+
+def test_a_value_that_comes_back_is_young_again(db):
+    values = ["active", "suspended", "active", None, "active"]
+    store(db, "yupan.state.v1", *(status(T + n * DAY, value) for n, value in enumerate(values)))
+    assert since(db) == iso(T + 4 * DAY)
+
+
+def test_programs_get_the_whole_timeline(db):
+    calls = [{"call_id": f"c-{n}", "phase": "ENDED", "occurred_at": T + n * MINUTE} for n in range(120)]
+    store(db, "yupan.call.v1", *calls)
+    assert len(customer(db, ME, T + DAY)["timeline"]) == 50
+    times = [entry["time"] for entry in customer(db, ME, T + DAY, ALL)["timeline"]]
+    assert times == [iso(T + n * MINUTE) for n in reversed(range(120))]
