@@ -26,14 +26,18 @@ class Form(NamedTuple):
     parse: Callable[[Any], Any]
 
 
+_CODE = re.compile(r"[1-9][0-9]{0,2}", re.ASCII).fullmatch
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LONGEST = 10_000 * 86_400_000
 
 
 def duration_ms(value: Any) -> int:
     """Milliseconds of `500ms`, `10s`, `10min`, `24h`, `3d`; a bare number is seconds. Raises ValueError, KeyError."""
     text = str(value).strip()
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
-    return round(float(number) * _UNITS[text[len(number) :].strip() or "s"])
+    ms = float(number) * _UNITS[text[len(number) :].strip() or "s"]
+    _must(0 <= ms < _LONGEST, ms)
+    return round(ms)
 
 
 def _must(holds: bool, value: Any) -> Any:
@@ -91,9 +95,10 @@ _DIRECTORIES = Form("existing directories, separated by ':'", _directories)
 _SEGMENTS = Form("some of MID_HIGH,NEW,CAMPUS,RURAL, each once, separated by ','", _segments)
 _PAIRS = Form("librdkafka settings KEY=VALUE, separated by ','", _pairs)
 _ADDRESS = Form("host:port", _address)
+_COUNTRY = Form("a country code, 1 to 3 digits without + or 00", lambda v: _must(_CODE(str(v)) is not None, str(v)))
 _DEADLINES = Form(
     "CHECK=SPAN pairs separated by ',', such as activation=5s",
-    lambda v: {check: duration_ms(span) for check, span in _pairs(v).items()},
+    lambda v: {check: _must(duration_ms(span) > 0, duration_ms(span)) for check, span in _pairs(v).items()},
 )
 
 
@@ -133,7 +138,7 @@ class Settings:
         ("MID_HIGH", "NEW", "CAMPUS", "RURAL"), _SEGMENTS, "the ranking of the segments; one left out is never given"
     )
     timezone: str = _setting("Asia/Shanghai", _ZONE, "days, months and --from/--to without offset are in it")
-    country_code: str = _setting("86", _TEXT, "what publish and import put before national numbers")
+    country_code: str = _setting("86", _COUNTRY, "what publish and import put before national numbers")
     language: str = _setting("zh", _one_of("zh", "en"), "the language of texts for people")
     metrics: str = _setting("127.0.0.1:0", _ADDRESS, "host:port of the Prometheus endpoint; port 0 takes a free one")
 

@@ -1,0 +1,42 @@
+"""Settings are read strictly: what is wrong is one line that names the setting, the value and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import UsageError
+from streams.settings import Settings
+
+
+def load(**settings: str) -> Settings:
+    return Settings.load({f"YUPAN_{name}": value for name, value in settings.items()}, Path("no-such-file.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"), [("10 min", 600_000), ("500ms", 500), ("1.5h", 5_400_000), ("90", 90_000), ("0s", 0)]
+)
+def test_a_time_span(text: str, ms: int) -> None:
+    assert load(ACT_WITHIN=text).act_within == ms
+
+
+@pytest.mark.parametrize("text", ["-5s", "inf", "nan", "1e400", "1e300d", "10 fortnights", "ten", "min"])
+def test_what_is_no_time_span(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^YUPAN_ACT_WITHIN \(in the environment\): .* is not a time span such as"):
+        load(ACT_WITHIN=text)
+
+
+def test_a_deadline_lies_ahead() -> None:
+    assert load(DEADLINES="activation=5s,subscription=1 min").deadlines == {"activation": 5_000, "subscription": 60_000}
+    for text in ("activation=0s", "activation=-1s", "activation", "activation=soon"):
+        with pytest.raises(UsageError, match=r"^YUPAN_DEADLINES .* is not CHECK=SPAN pairs"):
+            load(DEADLINES=text)
+
+
+@pytest.mark.parametrize("text", ["+86", "0086", "", "86 ", "8600"])
+def test_a_country_code_is_written_as_it_stands_in_an_msisdn(text: str) -> None:
+    """`+86` would make every national number a wrong one, and the error would name the number."""
+    assert load(COUNTRY_CODE="86").country_code == "86"
+    with pytest.raises(UsageError, match=r"^YUPAN_COUNTRY_CODE .* is not a country code"):
+        load(COUNTRY_CODE=text)
