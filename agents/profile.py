@@ -74,6 +74,8 @@ def moment(profile: Profile | None, name: str, at: int) -> tuple[int, int] | Non
                 return None
         elif value <= at:
             return value, occurred_at
+        elif name == "left_at" and occurred_at <= at:
+            return None  # the day was put off: what was said before it no longer holds
     return None
 
 

@@ -20,10 +20,10 @@ _DAY = 86_400_000
 Rows = list[dict[str, Any]]
 
 
-def facts(db: ClickHouse, msisdn: str) -> Rows:
-    """The newest of each fact by `occurred_at`, then arrival; a removed one has the value None (#55)."""
-    order = f"ORDER BY occurred_at DESC, {_LATER} LIMIT 1 BY fact"
-    return _rows(db, "facts", f"WHERE msisdn = {{msisdn}} {order}", {"msisdn": msisdn})
+def facts(db: ClickHouse, msisdn: str, versions: int = 1) -> Rows:
+    """The newest `versions` of each fact by `occurred_at`, then arrival; a removed one has the value None (#55)."""
+    order = f"ORDER BY occurred_at DESC, {_LATER} LIMIT {{versions}} BY fact"
+    return _rows(db, "facts", f"WHERE msisdn = {{msisdn}} {order}", {"msisdn": msisdn, "versions": versions})
 
 
 def lists(db: ClickHouse, msisdn: str) -> Rows:

@@ -10,7 +10,7 @@ from typing import Any
 
 from agents import lists, states, tasks, tickets
 from agents.event import Event
-from agents.profile import Profile, facts_at, owner_since, with_entry, with_facts
+from agents.profile import VERSIONS, Profile, facts_at, owner_since, with_entry, with_facts
 from agents.segments import LISTS, segment_at
 from schemas.events.state import OCCURRENCES
 from schemas.fields import iso
@@ -28,7 +28,7 @@ def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50) -> dict[str
     Nothing of an earlier owner of the number is shown. Raises `PartError`.
     """
     entries = queries.lists(db, msisdn)
-    profile = _profile(queries.facts(db, msisdn), entries, msisdn)
+    profile = _profile(queries.facts(db, msisdn, VERSIONS), entries, msisdn)
     segment = segment_at(profile, _heads(entries), now)
     since = owner_since(profile, now) or 0
     return {
@@ -47,7 +47,7 @@ def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50) -> dict[str
 
 def _profile(facts: Rows, entries: Rows, msisdn: str) -> Profile | None:
     profile: Profile | None = None
-    for row in facts:
+    for row in reversed(facts):  # of two at the same time the later arrival is the newer
         profile = with_facts(profile, {"facts": {row["fact"]: row["value"]}, "occurred_at": row["occurred_at"]})
     for row in entries:
         if row["msisdn"] == msisdn:

@@ -119,6 +119,15 @@ def test_leaving_ends_all():
     assert segment_at(*arrived(*left), 50).receipt["losers"] == []
 
 
+def test_who_put_off_leaving_has_not_left():
+    moved = (*EVERY, fact(50, left_at=55), fact(52, left_at=70))
+    assert segment(51, *moved) == segment(60, *moved) == segment(69, *moved) == "MID_HIGH"
+    assert segment(70, *moved) is None
+    too_late = (*EVERY, fact(50, left_at=55), fact(60, left_at=70))
+    assert segment(59, *too_late) is None
+    assert segment(60, *too_late) == "MID_HIGH"
+
+
 def test_who_opens_again_has_not_left():
     assert segment(70, fact(50, left_at=50), fact(60, opened_at=60)) == "NEW"
     assert segment(70, fact(65, left_at=50, opened_at=60)) == "NEW"

@@ -48,3 +48,19 @@ def test_programs_get_the_whole_timeline(db):
     assert len(customer(db, ME, T + DAY)["timeline"]) == 50
     times = [entry["time"] for entry in customer(db, ME, T + DAY, ALL)["timeline"]]
     assert times == [iso(T + n * MINUTE) for n in reversed(range(120))]
+
+
+def test_an_opening_that_is_announced_does_not_bring_back_what_is_an_earlier_owners(db):
+    told = [
+        {"facts": {"brand": "GOTONE"}, "occurred_at": T},
+        {"facts": {"opened_at": T + DAY, "tariff": "4g"}, "occurred_at": T + DAY},
+        {"facts": {"opened_at": T + 30 * DAY}, "occurred_at": T + 2 * DAY},
+    ]
+    store(db, "yupan.customer.v1", *told)
+    assert customer(db, ME, T + 3 * DAY)["facts"] == {"opened_at": T + DAY, "tariff": "4g"}
+    assert customer(db, ME, T + 30 * DAY)["facts"] == {"opened_at": T + 30 * DAY}
+
+
+def test_of_two_facts_at_the_same_time_the_later_arrival_counts(db):
+    store(db, "yupan.customer.v1", *({"facts": {"brand": brand}, "occurred_at": T} for brand in "abc"))
+    assert customer(db, ME, T + DAY)["facts"] == {"brand": "c"}
