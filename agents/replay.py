@@ -6,7 +6,6 @@ before an event's `occurred_at` fire, in order of due time, before the event is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from agents.ports import Headers
 from agents.rules import Checks
 from agents.shell import WITHDRAWN, Shell
 from schemas import headers as ce
+from schemas import json_lines
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec, codecs
 from schemas.errors import RecordError
@@ -40,12 +40,7 @@ class Input(NamedTuple):
 
 def parse(text: str) -> Input:
     """An input line, JSON `{"topic", "record", "id"?, "source"?}`. Raises `RecordError`, which names the field."""
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise RecordError("bad_type", f"not JSON ({error.msg} at column {error.colno})") from None
-    if not isinstance(data, dict):
-        raise RecordError("bad_type", "not a JSON object")
+    data = json_lines.parse(text)
     for name in data:
         if name not in Input._fields:
             raise RecordError("bad_value", f"no such field; known are {', '.join(Input._fields)}", name)

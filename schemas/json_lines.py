@@ -12,6 +12,7 @@ from schemas.events.call import CallKeys
 from schemas.fields import international
 
 _decode = msgspec.json.Decoder().decode
+_BOM = b"\xef\xbb\xbf"
 
 
 class Item(NamedTuple):
@@ -47,9 +48,9 @@ class Lines:
 
 
 def parse(line: bytes | str) -> dict[str, Any]:
-    """One line as an object. Raises `RecordError(not_json)`."""
+    """One line as an object; a byte order mark before it is none of it. Raises `RecordError(not_json)`."""
     try:
-        data = _decode(line)
+        data = _decode(line.removeprefix(_BOM) if isinstance(line, bytes) else line.removeprefix("\ufeff"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError("not_json", str(error)) from None
     if type(data) is not dict:

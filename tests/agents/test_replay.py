@@ -47,8 +47,10 @@ def test_nothing_decided_prints_nothing(replay: Replaying) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "not JSON"),
-        ("[]", "not a JSON object (bad_type)"),
+        ("{", "Input data was truncated (not_json)"),
+        ("[]", "is no JSON object (not_json)"),
+        ("[" * 5_000, "maximum recursion depth exceeded"),
+        ('{"topic": "yupan.state.v1", "record": {}, "id": "\\ud800"}', "Input data was truncated (not_json)"),
         ('{"record": {}}', "topic: is no topic of ours (missing_field)"),
         ('{"topic": "yupan.stat.v1", "record": {}}', "topic: is no topic of ours (bad_value)"),
         ('{"topic": ["yupan.state.v1"], "record": {}}', "topic: is no topic of ours (bad_value)"),
@@ -71,6 +73,11 @@ def test_a_bad_line_is_reported_with_number_field_and_reason_and_the_others_are_
     assert f"line 3: {said}" in found.err
     assert "Traceback" not in found.err
     assert found.code == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(replay: Replaying) -> None:
+    found = replay(["\ufeff" + json.dumps(state(0, "crm.status", "active"))], until=60)
+    assert (found.story, found.err, found.code) == ([(10, "OPEN")], "", 0)
 
 
 def test_an_occurrence_more_than_24_h_before_the_clock_is_too_late(replay: Replaying) -> None:

@@ -88,6 +88,11 @@ def test_a_line_that_is_no_text_is_bad() -> None:
     assert caught.value.reason == "not_json"
 
 
+def test_a_byte_order_mark_is_no_part_of_the_line() -> None:
+    line = state_line()
+    assert Lines(STATE, "86").read(b"\xef\xbb\xbf" + line.encode()) == read("\ufeff" + line) == read(line)
+
+
 def test_a_call_keeps_the_key_of_its_first_phase() -> None:
     lines = Lines(CALL, "86")
 
