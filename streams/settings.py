@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from schemas.errors import UsageError
 
 FILE = "yupan.toml"
+_SERVICE_LINK = re.compile(r"YUPAN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)").fullmatch
+"""What Kubernetes adds to the environment of a pod beside a service named yupan or yupan-…: no settings of ours."""
 
 
 class Form(NamedTuple):
@@ -151,7 +153,7 @@ class Settings:
         path = file or Path(environ.get("YUPAN_CONFIG", FILE))
         found = {name: (value, str(path)) for name, value in _read(path, "YUPAN_CONFIG" in environ).items()}
         for name, value in environ.items():
-            if name.startswith("YUPAN_") and name not in ("YUPAN_CONFIG", "YUPAN_CACHE"):
+            if name.startswith("YUPAN_") and name not in ("YUPAN_CONFIG", "YUPAN_CACHE") and not _SERVICE_LINK(name):
                 found[name.removeprefix("YUPAN_").lower()] = (value, "the environment")
         return cls(**_parsed(found))
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import UsageError
+from streams import settings
 from streams.settings import Settings
 
 
-def load(**settings: str) -> Settings:
-    return Settings.load({f"YUPAN_{name}": value for name, value in settings.items()}, Path("no-such-file.toml"))
+def load(**given: str) -> Settings:
+    return Settings.load({f"YUPAN_{name}": value for name, value in given.items()}, Path("no-such-file.toml"))
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,15 @@ def test_a_country_code_is_written_as_it_stands_in_an_msisdn(text: str) -> None:
     assert load(COUNTRY_CODE="86").country_code == "86"
     with pytest.raises(UsageError, match=r"^YUPAN_COUNTRY_CODE .* is not a country code"):
         load(COUNTRY_CODE=text)
+
+
+def test_an_unknown_setting_is_refused_but_not_what_kubernetes_adds() -> None:
+    with pytest.raises(UsageError, match=r"^YUPAN_KAFKAS \(in the environment\): no such setting; known are"):
+        load(KAFKAS="broker:9092")
+    links = {"SERVICE_HOST": "10.0.0.1", "SERVICE_PORT": "80", "SERVICE_PORT_HTTP": "80", "PORT": "tcp://10.0.0.1:80"}
+    ports = {f"METRICS_{name}": value for name, value in links.items()} | {"PORT_80_TCP": "tcp://10.0.0.1:80"}
+    assert load(**links, **ports, PORT_80_TCP_ADDR="10.0.0.1") == Settings()
+
+
+def test_no_setting_looks_like_what_kubernetes_adds() -> None:
+    assert [name for name in Settings.__dataclass_fields__ if settings._SERVICE_LINK(f"YUPAN_{name.upper()}")] == []
