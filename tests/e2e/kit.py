@@ -284,6 +284,7 @@ class Live(Stack):
 
     def metrics_text(self, role: str) -> str:
         """What a worker's endpoint shows."""
+        self.check_workers()
         with urllib.request.urlopen(f"http://{self.worker(role).metrics}/metrics", timeout=5) as answer:
             return str(answer.read().decode())
 
