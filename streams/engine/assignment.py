@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
 from functools import partial
@@ -51,6 +52,7 @@ class Assignment:
         self._incremental = config.group_protocol == "consumer"
         self._group = group
         self._owner = owner
+        self._owned: set[Name] = set()  # in the consumer's thread only
         self._loop = loop
 
     # --- in the consumer's thread
@@ -59,12 +61,14 @@ class Assignment:
         """See `group.Rebalance`."""
         self._group.metadata = consumer.consumer_group_metadata()
         names = _names(partitions)
+        self._owned |= names
         if names:
             log.info("assigned: %s", _told(names))
         begun = self._finished(self._owner.begin(names)) if names else []
         coming = [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun]
+        until = time.monotonic() + self._wait_s
         for _, future in coming:
-            self._group.wait(future, self._wait_s)
+            self._group.wait(future, max(until - time.monotonic(), 0.0))
         self._assign(consumer, names, {partition.number: partition for partition in begun})
         for partition, future in coming:
             if future.done():
@@ -87,6 +91,7 @@ class Assignment:
     def _let_go(self, consumer: Consumer, partitions: list[TopicPartition], what: str, give_up: Any) -> None:
         names = _names(partitions)
         log.info("%s: %s", what, _told(names))
+        self._owned -= names
         self._finished(give_up(names))
         self._group.held_back -= names
         if self._incremental:
@@ -139,8 +144,8 @@ class Assignment:
         self._group.call(lambda consumer: self._come_back(consumer, names))
 
     def _come_back(self, consumer: Consumer, names: set[Name]) -> None:
-        assigned = {(tp.topic, tp.partition) for tp in consumer.assignment()}
-        held = names & assigned
+        names = names & self._owned  # the rest is being taken away at this moment
+        held = names & {(tp.topic, tp.partition) for tp in consumer.assignment()}
         consumer.pause([TopicPartition(*name) for name in held])
         self._group.held_back |= held
         self._submit(self._return(names))

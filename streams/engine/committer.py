@@ -70,7 +70,8 @@ class Committer:
         self._aborted = aborted
         self._committed = committed
         self._open: _Transaction | None = None
-        self._broken: MustAbortError | None = None
+        self._broken: MustAbortError | FencedError | None = None
+        self._void: set[int] = set()  # partitions with decisions that the broken transaction does not hold
         self._committing = False
         self._aborts = 0
         self._pending: deque[EngineBatch] = deque()
@@ -94,8 +95,8 @@ class Committer:
         elif self._broken is None:
             try:
                 self._begin(partition).offsets[topic, partition] = offset
-            except MustAbortError as error:
-                self._break(error)
+            except (MustAbortError, FencedError) as error:
+                self._break(error, partition)
 
     @property
     def full(self) -> bool:
@@ -127,14 +128,17 @@ class Committer:
         return transaction
 
     def _include(self, batch: EngineBatch) -> None:
-        if batch.owner.dead or self._broken is not None:
+        if batch.owner.dead:
+            return
+        if self._broken is not None:
+            self._void.add(batch.partition)
             return
         try:
             transaction = self._begin(batch.partition)
             for output in batch.outputs:
                 self._outbox.produce(output)
-        except MustAbortError as error:
-            self._break(error)
+        except (MustAbortError, FencedError) as error:
+            self._break(error, batch.partition)
             return
         if batch.changes:
             transaction.changes[batch.partition].update(batch.changes)
@@ -142,8 +146,9 @@ class Committer:
             transaction.offsets[batch.topic, batch.partition] = batch.end
         transaction.events += len(batch.messages)
 
-    def _break(self, error: MustAbortError) -> None:
+    def _break(self, error: MustAbortError | FencedError, partition: int) -> None:
         self._broken = error
+        self._void.add(partition)
         self._wake.set()
 
     # --- the loop
@@ -153,6 +158,8 @@ class Committer:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if isinstance(self._broken, FencedError):
+                raise self._broken
             while self._open is not None:
                 left = self._open.opened_at + self._config.commit_ms / 1000 - time.monotonic()
                 if left <= 0 or self._open.events >= self._config.commit_events or self._broken is not None:
@@ -250,8 +257,9 @@ class Committer:
         except MustAbortError as failed:
             raise FencedError(f"the transaction can be neither committed nor aborted: {failed}") from error
         # what was decided meanwhile on the state that is now void goes with it
-        touched = transaction.partitions() | {batch.partition for batch in self._pending}
+        touched = transaction.partitions() | self._void | {batch.partition for batch in self._pending}
         self._pending.clear()
+        self._void.clear()
         self._ends.clear()
         self._open = None
         self._broken = None

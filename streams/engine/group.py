@@ -104,7 +104,7 @@ class GroupConsumer:
         """Wait for `future` inside a rebalance, doing meanwhile what others ask of the consumer."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not future.done():
-            if until is not None and time.monotonic() > until:
+            if until is not None and time.monotonic() >= until:
                 return False
             self._serve(0.002)
         return True

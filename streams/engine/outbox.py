@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from streams.engine.batch import Output
 from streams.engine.config import EngineConfig
-from streams.engine.retry import MustAbortError, Retry
+from streams.engine.retry import FencedError, MustAbortError, Retry
 
 STEP_S = 10.0
 Delivered = Callable[[KafkaError | None, Message], None]
@@ -25,7 +25,7 @@ class Outbox(Protocol):
         """Connect; fence what an earlier run left open."""
 
     def begin(self) -> None:
-        """Open a transaction."""
+        """Open a transaction. Raises `FencedError`."""
 
     def produce(self, output: Output, delivered: Delivered | None = None) -> None:
         """Add one record. Raises `MustAbortError` when the transaction is beyond repair."""
@@ -88,7 +88,10 @@ class TransactionalOutbox(_Producing):
     def begin(self) -> None:
         """See `Outbox`."""
         assert self._producer is not None
-        self._producer.begin_transaction()
+        try:
+            self._producer.begin_transaction()
+        except KafkaException as error:
+            raise FencedError(f"begin_transaction: {error}") from error
 
     def produce(self, output: Output, delivered: Delivered | None = None) -> None:
         """See `Outbox`."""

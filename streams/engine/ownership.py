@@ -61,6 +61,8 @@ class Ownership:
         self._shelf = Shelf(config, clock)
         self._epochs = count(1)
         self._leaving: set[int] = set()
+        self._beginning: list[set[Name]] = []  # for each `begin` under way, what was taken away meanwhile
+        self._opening: dict[int, asyncio.Lock] = {}  # one restore a partition: a directory can be open once
         self.standing_still = False
         """Nothing new may be decided: partitions are being given up, or the engine stops."""
 
@@ -69,9 +71,16 @@ class Ownership:
     async def begin(self, names: Iterable[Name]) -> list[Partition]:
         """See `assignment.Owner`."""
         loop = asyncio.get_running_loop()
-        starts = await loop.run_in_executor(self._executor, self._restorer.start_offsets, set(names))
+        gone: set[Name] = set()
+        self._beginning.append(gone)
+        try:
+            starts = await loop.run_in_executor(self._executor, self._restorer.start_offsets, set(names))
+        finally:
+            self._beginning.remove(gone)
         begun: dict[int, Partition] = {}
         for (topic, number), offset in starts.items():
+            if (topic, number) in gone:
+                continue  # it was taken away while we asked
             partition = self._partitions.get(number)
             if partition is None:
                 deadlines = Deadlines(self._config.quiet_ms, self._config.clock == "events")
@@ -82,19 +91,28 @@ class Ownership:
 
     async def bring_up(self, partition: Partition) -> None:
         """See `assignment.Owner`."""
-        if not partition.ready and self._config.ledger is not None:
-            loop = asyncio.get_running_loop()
-            try:
-                store, due = await loop.run_in_executor(self._executor, self._restored, partition.number)
-            except BaseException as error:
-                self._fail(error)
-                raise
-            if partition.dead:
-                store.close()
-                return
+        if not partition.ready:
+            async with self._opening.setdefault(partition.number, asyncio.Lock()):
+                await self._bring_up(partition)
+        if not partition.dead:
+            self._urgent.assign(partition.number, partition.epoch, partition.offsets)
+
+    async def _bring_up(self, partition: Partition) -> None:
+        if partition.ready or partition.dead:
+            return
+        if self._config.ledger is None:
+            partition.ready = True
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            store, due = await loop.run_in_executor(self._executor, self._restored, partition.number)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        if partition.dead:
+            store.close()
+        else:
             partition.open(store, due, self._clock.now_ms())
-        partition.ready = True
-        self._urgent.assign(partition.number, partition.epoch, partition.offsets)
 
     def _restored(self, number: int) -> tuple[Store, list[tuple[str, Any]]]:
         store = self._shelf.open(number)
@@ -111,7 +129,7 @@ class Ownership:
 
     async def give_up(self, names: Iterable[Name]) -> None:
         """See `assignment.Owner`."""
-        numbers = {number for _, number in names}
+        numbers = self._gone(names)
         leaving = [self._partitions[number] for number in numbers if number in self._partitions]
         self._leaving = {partition.number for partition in leaving}
         self.standing_still = True
@@ -128,13 +146,19 @@ class Ownership:
         """See `assignment.Owner`."""
         if self._config.transactional and self._committer.busy:
             self._fail(FencedError("partitions were lost to other workers while a transaction was open"))
-        numbers = {number for _, number in names}
+        numbers = self._gone(names)
         lost = [self._partitions[number] for number in numbers if number in self._partitions]
         for partition in lost:
             partition.dead = True
         await self._committer.forget(numbers)
         for partition in lost:
             self._drop(partition)
+
+    def _gone(self, names: Iterable[Name]) -> set[int]:
+        names = set(names)
+        for gone in self._beginning:
+            gone.update(names)
+        return {number for _, number in names}
 
     async def settle(self, partitions: Iterable[Partition], within_s: float) -> bool:
         """Let running batches end, and commit. Returns whether all is committed; nothing is decided after that."""
