@@ -29,7 +29,7 @@ def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50) -> dict[str
     """
     entries = queries.lists(db, msisdn)
     profile = _profile(queries.facts(db, msisdn, VERSIONS), entries, msisdn)
-    segment = segment_at(profile, _heads(entries), now)
+    segment = segment_at(profile, _heads(entries) if profile else {}, now)
     since = owner_since(profile, now) or 0
     return {
         "msisdn": msisdn,
