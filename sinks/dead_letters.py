@@ -100,5 +100,5 @@ class DeadLetters:
         except KafkaException as error:
             raise no_answer(self._bootstrap, error) from None
         if metadata.error is not None:
-            raise PartError(f"{TOPIC} does not exist on {self._bootstrap}; run `yupan topics apply`")
+            raise PartError(f"{TOPIC} does not exist on {self._bootstrap} (YUPAN_KAFKA); run `yupan topics apply`")
         return sorted(metadata.partitions)

@@ -6,6 +6,7 @@ import re
 from importlib.resources import files
 from typing import NamedTuple
 
+from schemas.errors import PartError
 from sinks.clickhouse import ClickHouse, NotMigratedError
 
 _LOG = """
@@ -57,6 +58,13 @@ def migrate(db: ClickHouse, dry_run: bool = False) -> list[Step]:
         if each.name in pending:
             _apply(db, each)
     return [step._replace(status="applied") if step.name in pending else step for step in steps]
+
+
+def require_tables(db: ClickHouse) -> None:
+    """Raise `PartError` when the tables are not up to date."""
+    pending = [step.name for step in migrate(db, dry_run=True) if step.status == "pending"]
+    if pending:
+        raise PartError(f"ClickHouse (YUPAN_CLICKHOUSE) lacks {', '.join(pending)}; run `yupan migrate`")
 
 
 def applied(db: ClickHouse) -> set[str]:

@@ -73,4 +73,5 @@ def run_app(app: faust.App, loglevel: int = logging.INFO) -> None:
         quiet=True,
     )
     worker.spinner = None  # it would write a terminal's control codes into the log
+    worker.spinner = None  # it would write control characters into the log
     worker.execute_from_commandline()

@@ -5,6 +5,7 @@ Commands are imported only when they are asked for, so that `--help` answers at 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import pkgutil
@@ -13,10 +14,11 @@ import traceback
 
 import click
 
-from schemas.errors import YupanError
+from schemas.errors import PartError, YupanError
 from streams import commands
 
 ISSUES = "please report it with the lines above"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class Commands(click.Group):
@@ -52,6 +54,7 @@ def run(argv: list[str] | None = None) -> int:
     """The exit code of a command; errors become one line on stderr."""
     try:
         result = cli.main(argv, prog_name="yupan", standalone_mode=False)
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -65,9 +68,23 @@ def run(argv: list[str] | None = None) -> int:
         click.echo(f"yupan: {error}", err=True)
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 0
-    except Exception:
-        traceback.print_exc()
-        click.echo(f"yupan: this is our fault; {ISSUES}", err=True)
-        return 4
+    except Exception as error:
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno in FULL:
+        _forget_output()
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"yupan: {where}{error.strerror}; free space there, or write elsewhere", err=True)
+        return PartError.exit_code
+    traceback.print_exc()
+    click.echo(f"yupan: this is our fault; {ISSUES}", err=True)
+    return YupanError.exit_code
+
+
+def _forget_output() -> None:
+    """What standard output did not take must not fail once more when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
+from schemas.errors import PartError, UsageError, YupanError
 from streams.parts.part import Part, say
 from streams.parts.ports import HOST, free_port
 from streams.running import until_signalled
@@ -23,6 +24,11 @@ from streams.topology import ROLES
 
 PATIENCE_S = 1.0
 """The least time between two starts of the same worker, so that a worker that cannot run does not spin."""
+MOST_PATIENCE_S = 60.0
+"""The time between two starts grows up to this while a worker ends by our own fault again and again: every start
+of one that can use no event would dead-letter some more of them."""
+_PREFIX = "yupan: "
+_ERRORS = {error.exit_code: error for error in (UsageError, PartError, YupanError)}
 
 
 class Worker(Part):
@@ -39,6 +45,7 @@ class Worker(Part):
         self.metrics = metrics or f"{HOST}:{free_port()}"
         self._settings = {**settings, "YUPAN_METRICS": self.metrics}
         self.started_at = 0.0
+        self.patience_s = PATIENCE_S
 
     def command(self) -> list[str]:
         """This interpreter, so that the worker runs the same code."""
@@ -51,6 +58,30 @@ class Worker(Part):
         """Start the process and remember when."""
         self.started_at = time.monotonic()
         super().launch()
+
+    def wait_ready(self) -> None:
+        """See `Part`. Raises the error with which the worker has ended, in its own words."""
+        try:
+            super().wait_ready()
+        except PartError:
+            said, error = self._last_line(), _ERRORS.get(self.exit_code or 0)
+            if error is None or not said.startswith(_PREFIX):
+                raise
+            raise error(f"{self.name}: {said.removeprefix(_PREFIX)}") from None
+
+    def restart(self) -> str:
+        """Start it again after it has ended; returns how it ended."""
+        ended = f"ended with code {self.exit_code}"
+        lasted = time.monotonic() - self.started_at
+        ours = self.exit_code == YupanError.exit_code and lasted < MOST_PATIENCE_S + self.patience_s
+        self.patience_s = min(2 * self.patience_s, MOST_PATIENCE_S) if ours else PATIENCE_S
+        self.stop()
+        self.launch()
+        return ended
+
+    def _last_line(self) -> str:
+        lines = self.log.read_text("utf-8", "replace").splitlines()
+        return lines[-1] if lines else ""
 
     def ready(self) -> bool:
         """Whether it shows its metrics and has been given partitions."""
@@ -99,11 +130,9 @@ class Supervisor:
     def watch(self) -> None:
         """Start again what has ended; call it every so often."""
         for worker in self.workers:
-            if not worker.alive and time.monotonic() - worker.started_at > PATIENCE_S:
-                say(f"{worker.name} has ended and is started again; its log: {worker.log}")
+            if not worker.alive and time.monotonic() - worker.started_at > worker.patience_s:
                 self.restarts += 1
-                worker.stop()
-                worker.launch()
+                say(f"{worker.name} {worker.restart()} and is started again; its log: {worker.log}")
 
     def stop(self) -> None:
         """Stop all, at the same time."""

@@ -19,18 +19,22 @@ from schemas.errors import PartError
 from sinks import history, registry
 from sinks.clickhouse import open_clickhouse
 from sinks.kafka import client_config, consumer_settings
+from sinks.migrate import require_tables
 from streams import topology
 from streams.archive import Archive, Measured
 from streams.engine.batch import DeadLetter
 from streams.engine.clock import SystemClock
 from streams.engine.config import EngineConfig
 from streams.engine.engine import Engine
+from streams.engine.precheck import check_topics
 from streams.metrics import EngineHooks, Metrics
 from streams.settings import Settings
 
 log = logging.getLogger("yupan.worker")
 HISTORY_COMMIT_MS = 1_000
 HISTORY_COMMIT_EVENTS = 50_000
+_CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")
+"""Loggers that tell of each of Faust's services that it starts and stops."""
 Made = tuple[str, bytes | None, bytes | None, Headers | None]
 
 
@@ -44,6 +48,7 @@ def run(settings: Settings, role: str) -> int:
     with ExitStack() as stack:
         make = {"decide": _decide, "history": _history}[role]
         engine, bindings = make(settings, metrics, stack)
+        check_topics(engine.config)  # the engine asks, too; asked here, the answer is the command's own error
         run_app(build_app(role, engine, bindings))
     return 0
 
@@ -78,6 +83,7 @@ def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Eng
 
 def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
     db = Measured(stack.enter_context(closing(open_clickhouse(settings.clickhouse))), metrics)
+    require_tables(db)
     intake = Intake(_codecs(settings), partitions=0, events_clock=settings.clock == "events")
     archive = Archive(intake, history.HistoryWriter(db), metrics, SystemClock())
     config = _config(
@@ -139,3 +145,5 @@ def _of_deadline(fired: Fired, error: Exception, stage: str) -> Made:
 def _log_to_stderr() -> None:
     form = "%(asctime)s %(levelname)s %(name)s %(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form, force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -29,7 +29,11 @@ def check_topics(config: EngineConfig) -> int:
         counts = _counts(config, admin)
     missing = [topic for topic in wanted if topic not in counts]
     if missing:
-        raise PartError(f"topics are missing: {', '.join(missing)}; run `yupan topics apply`")
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise PartError(
+            f"YUPAN_KAFKA={config.bootstrap}: topics are missing: {', '.join(missing[:3])}{more}; "
+            "run `yupan topics apply`"
+        )
     if len({counts[topic] for topic in wanted}) > 1:
         told = ", ".join(f"{topic} {counts[topic]}" for topic in wanted)
         raise PartError(f"topics must have the same number of partitions, but have: {told}; see `yupan topics diff`")

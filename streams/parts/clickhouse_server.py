@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from streams.parts.part import Part, find_program
 from streams.parts.ports import HOST, free_port
+
+# The driver logs every failed attempt with its traceback, and until the server is ready they fail.
+logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
 
 # <yandex> as the root element and no newer settings: Debian's 18.16 must start with it, too. It insists
 # that the process and the data have the same owner, which holds here: both are ours.

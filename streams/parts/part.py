@@ -94,6 +94,11 @@ class Part:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """The code with which the process has ended, None while it runs or before it was started."""
+        return self._process.poll() if self._process is not None else None
+
     def start(self) -> Self:
         """Start and wait until ready. Raises PartError, and leaves nothing running, when it cannot be."""
         try:
@@ -120,8 +125,7 @@ class Part:
         deadline = time.monotonic() + self.start_s
         while not self.ready():
             if not self.alive:
-                code = self._process.poll() if self._process is not None else None
-                raise self._failed(f"ended with code {code} before it was ready")
+                raise self._failed(f"ended with code {self.exit_code} before it was ready")
             if time.monotonic() > deadline:
                 raise self._failed(f"was not ready after {self.start_s:.0f} s")
             time.sleep(_POLL_S)
