@@ -22,6 +22,7 @@ OURS = ("schemas", "agents", "sinks", "streams")
 LEAST_FREE = 1 << 30
 """Bytes below which a disk counts as full."""
 Status = Literal["ok", "warn", "fail"]
+Answer = tuple[Status, str, str]
 
 
 @dataclass(frozen=True)
@@ -36,23 +37,31 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Ask all questions, one after the other; none stops the next."""
+    """Ask all questions, one after the other; none stops the next but one that would wait for the same part."""
+    failed = set()
     for question, ask in QUESTIONS.items():
-        try:
-            status, text, remedy = ask(settings)
-            code = 3 if status == "fail" else 0
-        except YupanError as error:
-            status, text, remedy, code = "fail", str(error), "", error.exit_code
-        yield Finding(question, status, text, remedy, code)
+        needed = NEEDS.get(question)
+        if needed in failed:
+            yield Finding(question, "warn", f"not asked, since {needed} does not answer")
+            continue
+        finding = _asked(question, ask, settings)
+        if finding.status == "fail":
+            failed.add(question)
+        yield finding
+
+
+def _asked(question: str, ask: Callable[[Settings], Answer], settings: Settings) -> Finding:
+    try:
+        status, text, remedy = ask(settings)
+        return Finding(question, status, text, remedy, PartError.exit_code if status == "fail" else 0)
+    except YupanError as error:
+        return Finding(question, "fail", str(error), "", error.exit_code)
 
 
 def foreign_owners() -> dict[str, str]:
     """Which of our four package names another distribution owns, too."""
     owners = packages_distributions()
     return {name: other for name in OURS for other in owners.get(name, []) if other.lower() != "yupan"}
-
-
-Answer = tuple[Status, str, str]
 
 
 def _python(_: Settings) -> Answer:
@@ -183,6 +192,8 @@ QUESTIONS: dict[str, Callable[[Settings], Answer]] = {
     "ledger": _ledger,
     "metrics": _metrics,
 }
+NEEDS = {"topics": "kafka", "workers": "kafka"}
+"""Questions that nobody can answer when another one failed."""
 
 
 def verdict(findings: list[Finding]) -> int:
