@@ -32,7 +32,8 @@ class Stack:
     ) -> None:
         self.directory = directory or Path(tempfile.mkdtemp(prefix="yupan-dev-"))
         self._temporary = directory is None
-        self._broker = Kafka(self._kept("kafka", directory)) if broker == "kafka" else Tansu()
+        self.broker = Kafka(self._kept("kafka", directory)) if broker == "kafka" else Tansu()
+        self.server: ClickHouseServer | None = None
         self._kind = clickhouse
         self._workers = workers
         self._exit = ExitStack()
@@ -60,9 +61,9 @@ class Stack:
 
     def _start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._exit.enter_context(self._broker)
+        self._exit.enter_context(self.broker)
         self.settings = self.settings.with_(
-            kafka=self._broker.bootstrap,
+            kafka=self.broker.bootstrap,
             clickhouse=self._start_clickhouse(),
             metrics=f"{HOST}:{free_port()}",
             instance="",
@@ -74,13 +75,14 @@ class Stack:
 
     def _for_tansu(self) -> dict[str, object]:
         """What Tansu needs otherwise (design §7, §9): no sound transactions, and it never wakes a waiting fetch."""
-        if not isinstance(self._broker, Tansu):
+        if not isinstance(self.broker, Tansu):
             return {"delivery": "exactly_once"}
         return {"delivery": "at_least_once", "kafka_config": {"fetch.wait.max.ms": "2"}}
 
     def _start_clickhouse(self) -> str:
         if self._kind == "server":
-            server = self._exit.enter_context(ClickHouseServer(self._kept("clickhouse", self.directory)))
+            server = self.server = ClickHouseServer(self._kept("clickhouse", self.directory))
+            self._exit.enter_context(server)
             self.clickhouse = self._exit.enter_context(closing(open_clickhouse(server.dsn)))
             return server.dsn
         from sinks.embedded import Embedded
@@ -110,7 +112,7 @@ class Stack:
 
     def watch(self) -> None:
         """Keep the workers running; raises `PartError` when the broker has ended."""
-        if not self._broker.alive:
+        if not self.broker.alive:
             raise PartError(f"the broker has ended; its log is under {self.directory}")
         if self.supervisor is not None:
             self.supervisor.watch()
