@@ -12,6 +12,8 @@ from schemas.errors import UsageError
 
 Conf = dict[str, Any]
 LOG = logging.getLogger("streams.engine.librdkafka")
+# each connection of each client says so at each try that a broker is away; the engine says it once
+LOG.addFilter(lambda record: not record.getMessage().startswith(("FAIL", "GETPID", "BGQUEUE")))
 PARTITIONER = "murmur2_random"  # as Java's; librdkafka's own default would part state and events silently
 
 

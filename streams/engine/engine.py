@@ -44,7 +44,7 @@ STOP_S = 4.0
 
 
 class Engine:
-    """One worker of one role. `start`, then `dispatch` until `stop`; Faust or the plain driver does so."""
+    """One worker of one role. `start`, then `dispatch` until `stop`; Faust does so, or a loop as plain as that of the tests."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Engine:
         config = self.config
         self._committing = ThreadPoolExecutor(1, f"{config.group}-commit")
         self._restoring = ThreadPoolExecutor(RESTORERS, f"{config.group}-restore")
-        self._retry = Retry(self._metrics)
+        self._retry = Retry()
         self._instant = InstantProducer(config, self._retry)
         self._restorer = Restorer(config, self._clock)
         self._group = GroupConsumer(config, self._clock, self._metrics, self._pass_on, self.fail)
@@ -289,6 +289,7 @@ class Engine:
             self._ready.set()
 
     def _report(self) -> None:
+        self._metrics.broker_up(self._group.health.up and not self._retry.waiting)
         self._metrics.pending(self._committer.pending)
         self._metrics.assigned(sum(partition.ready for partition in self.partitions.values()))
         self._metrics.armed(sum(len(partition.deadlines) for partition in self.partitions.values()))

@@ -24,6 +24,7 @@ T = TypeVar("T")
 POLL_S = 0.02
 TELL_EVERY_MS = 200
 PAUSE_AFTER_S = 1.0
+SAY_EVERY_S = 30.0
 
 
 class Rebalance(Protocol):
@@ -59,6 +60,7 @@ class GroupConsumer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{config.group}-consumer", daemon=True)
         self._told_at = 0
+        self._errors_told: dict[int, float] = {}
         self._full_since: float | None = None
         self._paused: list[TopicPartition] = []
         self.health = Health(int(config.bulk_consumer().get("fetch.wait.max.ms", 500)))
@@ -189,12 +191,14 @@ class GroupConsumer:
         self.health.statistics(text)
         if before != self.health.up:
             self._metrics.broker_up(self.health.up)
+            log.warning("broker: %s", "it answers again" if self.health.up else "it does not answer; waiting")
 
     def _error(self, error: KafkaError) -> None:
         self.health.broken()
         if error.fatal():
             self._failed(RuntimeError(error.str()))
-        else:
+        elif time.monotonic() - self._errors_told.get(error.code(), -SAY_EVERY_S) >= SAY_EVERY_S:
+            self._errors_told[error.code()] = time.monotonic()
             log.warning("broker: %s: %s", error.name(), error.str())
 
 

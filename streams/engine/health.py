@@ -48,6 +48,7 @@ class Health:
         self.ends: Ends = {}
         """Where each topic and partition ends, as of the last statistics."""
         self.up = True
+        self._was_connected = False
 
     def polled(self, now: int) -> Steady:
         """The consumer was polled, and handed on all that it gave."""
@@ -64,7 +65,12 @@ class Health:
         """Take librdkafka's statistics."""
         found = _decoder.decode(text)
         leaders = [broker for broker in found.brokers.values() if broker.toppars]
-        self.up = all(broker.state == "UP" and broker.rxidle < self._silent_us for broker in leaders)
+        connected = any(broker.state == "UP" for broker in found.brokers.values())
+        self._was_connected = self._was_connected or connected
+        # while a cluster is away nobody leads anything
+        self.up = connected >= self._was_connected and all(
+            broker.state == "UP" and broker.rxidle < self._silent_us for broker in leaders
+        )
         if not self.up:
             self.broken()
         self.ends = {

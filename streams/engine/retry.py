@@ -10,7 +10,6 @@ from typing import TypeVar
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas.errors import PartError
-from streams.engine.metrics import EngineMetrics
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,28 +47,32 @@ def error_of(exception: KafkaException) -> KafkaError:
 class Retry:
     """Calls a blocking step until it succeeds. Any thread."""
 
-    def __init__(self, metrics: EngineMetrics) -> None:
-        self._metrics = metrics
+    def __init__(self) -> None:
         self.give_up = threading.Event()
+        self._waiting: set[int] = set()  # threads
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a step waits for the broker."""
+        return bool(self._waiting)
 
     def __call__(self, what: str, step: Callable[[], T]) -> T:
         """Run `step`. Raises `FencedError`, or `MustAbortError`, also once `give_up` is set."""
-        waited = False
-        while True:
-            try:
-                result = step()
-            except KafkaException as exception:
-                self._judge(what, error_of(exception))
-                if not waited:
-                    waited = True
-                    self._tell(what, error_of(exception))
-                if self.give_up.wait(PAUSE_S):
-                    raise MustAbortError(f"{what}: gave up waiting") from exception
-            else:
-                if waited:
-                    log.info("%s: the broker answers again", what)
-                    self._metrics.broker_up(True)
-                return result
+        try:
+            while True:
+                try:
+                    result = step()
+                except KafkaException as exception:
+                    self._judge(what, error_of(exception))
+                    self._wait(what, error_of(exception))
+                    if self.give_up.wait(PAUSE_S):
+                        raise MustAbortError(f"{what}: gave up waiting") from exception
+                else:
+                    if threading.get_ident() in self._waiting:
+                        log.info("%s: the broker answers again", what)
+                    return result
+        finally:
+            self._waiting.discard(threading.get_ident())
 
     def until_part_is_back(self, what: str, step: Callable[[], T]) -> T:
         """Run `step` again while it raises `PartError`. Raises `MustAbortError` once `give_up` is set."""
@@ -92,6 +95,7 @@ class Retry:
         if not error.retriable() and error.code() not in AWAY:
             raise MustAbortError(f"{what}: {error.name()}: {error.str()}")
 
-    def _tell(self, what: str, error: KafkaError) -> None:
-        log.warning("%s: waiting for the broker (%s: %s)", what, error.name(), error.str())
-        self._metrics.broker_up(False)
+    def _wait(self, what: str, error: KafkaError) -> None:
+        if threading.get_ident() not in self._waiting:
+            self._waiting.add(threading.get_ident())
+            log.warning("%s: waiting for the broker (%s: %s)", what, error.name(), error.str())

@@ -17,10 +17,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.engine.config import EngineConfig
-from streams.engine.driver import run
 from streams.engine.engine import Engine
 from streams.engine.metrics import NullMetrics
 from streams.engine.store import decode
+from tests.engine.driver import run
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 4

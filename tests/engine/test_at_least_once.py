@@ -120,10 +120,10 @@ def test_at_least_once_on_tansu(tansu: Any, prefix: str) -> None:
 
 def test_a_kill_on_tansu_repeats_but_loses_nothing(tansu: Any, prefix: str) -> None:
     engine_topics(tansu.bootstrap, prefix)
-    keys = [f"c{n % 60}" for n in range(10_000)]
+    keys = [f"c{n % 60}" for n in range(6_000)]
     publish(tansu.bootstrap, f"{prefix}-in", [(key, {}) for key in keys])
-    options = {"prefix": prefix, "delivery": "at_least_once", "consumer_extra": NO_WAIT, "slow_s": 0.1}
-    with Worker(bootstrap=tansu.bootstrap, **options) as first:
+    options = {"prefix": prefix, "delivery": "at_least_once", "consumer_extra": NO_WAIT}
+    with Worker(bootstrap=tansu.bootstrap, slow_s=0.2, **options) as first:
         wait_until(lambda: first.process.poll() is None and ledger(tansu.bootstrap, f"{prefix}-ledger"))
         first.kill()
     with Worker(bootstrap=tansu.bootstrap, **options) as second:

@@ -31,7 +31,7 @@ from tests.engine.kit import (
 def test_urgent_events_overtake_a_backlog(kafka: Any, prefix: str) -> None:
     engine_topics(kafka.bootstrap, prefix, "call")
     bulk, call = f"{prefix}-in", f"{prefix}-call"
-    publish(kafka.bootstrap, bulk, [(f"c{n % 50}", {}) for n in range(60_000)])
+    publish(kafka.bootstrap, bulk, [(f"c{n % 50}", {}) for n in range(30_000)])
     settings = config(kafka.bootstrap, prefix, topics=(bulk, call), urgent=(call,))
     decided, seen, pace = [0], [], [0.05]
 
@@ -53,7 +53,7 @@ def test_urgent_events_overtake_a_backlog(kafka: Any, prefix: str) -> None:
         for number in range(20):
             publish(kafka.bootstrap, call, [(f"c{number}", {"n": number})])
         wait_until(lambda: len(seen) == 20)
-        assert decided[0] < 60_000, "the calls waited for the backlog"
+        assert decided[0] < 30_000, "the calls waited for the backlog"
         pace[0] = 0.0
         wait_read(thread, settings)
     assert sorted(record["n"] for record in values(read(kafka.bootstrap, f"{prefix}-out"))) == list(range(20))
@@ -151,9 +151,9 @@ def _deadline_handler(prefix: str, fired: list[Any]) -> Any:
 def test_deadlines_survive_a_restart_and_fire_once(kafka: Any, prefix: str) -> None:
     engine_topics(kafka.bootstrap, prefix)
     now = int(time.time() * 1000)
-    due = {f"c{n}": now + 4_000 + n for n in range(20)}
+    due = {f"c{n}": now + 2_500 + n for n in range(20)}
     publish(kafka.bootstrap, f"{prefix}-in", [(key, {"arm": at}) for key, at in due.items()])
-    publish(kafka.bootstrap, f"{prefix}-in", [("gone", {"arm": now + 4_000}), ("gone", {"disarm": 1})])
+    publish(kafka.bootstrap, f"{prefix}-in", [("gone", {"arm": now + 2_500}), ("gone", {"disarm": 1})])
     settings, told, fired = config(kafka.bootstrap, prefix), Told(), []
     handlers = {f"{prefix}-in": _deadline_handler(prefix, fired)}
     with running(settings, handlers, metrics=told) as thread:

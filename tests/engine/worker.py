@@ -11,8 +11,8 @@ import sys
 import time
 from typing import Any
 
-from streams.engine.driver import main
 from streams.engine.engine import Engine
+from tests.engine.driver import main
 from tests.engine.kit import config, dead_letter
 
 

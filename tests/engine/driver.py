@@ -1,4 +1,4 @@
-"""Runs an engine without Faust: handlers by topic, called one batch after the other."""
+"""Runs an engine without Faust, as the suite does: handlers by topic, called one batch after the other."""
 
 from __future__ import annotations
 
