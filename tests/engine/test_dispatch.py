@@ -231,9 +231,25 @@ def test_a_silent_broker_that_leads_our_partitions_breaks_the_quiet(state: str, 
     assert health.polled(1_100).since == (1_000 if up else 1_100)
 
 
+def _brokers(*brokers: tuple[str, str]) -> str:
+    told = (f'"{n}": {{"state": "{state}", "toppars": {toppars}}}' for n, (state, toppars) in enumerate(brokers))
+    return f'{{"brokers": {{{", ".join(told)}}}, "topics": {{}}}}'
+
+
 def test_a_broker_that_leads_nothing_of_ours_does_not_matter() -> None:
     health = Health()
-    health.statistics(_statistics("DOWN", 0, toppars="{}"))
+    health.statistics(_brokers(("DOWN", "{}"), ("UP", '{"in-0": {}}')))
+    assert health.up
+
+
+def test_a_cluster_that_went_away_is_down_though_nobody_leads_anything() -> None:
+    health = Health()
+    health.statistics(_brokers(("TRY_CONNECT", "{}")))
+    assert health.up  # not connected yet
+    health.statistics(_brokers(("UP", "{}")))
+    health.statistics(_brokers(("DOWN", "{}")))
+    assert not health.up
+    health.statistics(_brokers(("UP", "{}")))
     assert health.up
 
 
