@@ -18,7 +18,6 @@ from fastavro.read import SchemaResolutionError
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.catalogue import EVENTS
-from schemas.decoder import decoder
 from schemas.errors import RecordError
 from schemas.event_type import EventType, without_logical_types
 
@@ -46,7 +45,6 @@ class Codec:
     def __init__(self, event: EventType) -> None:
         self.event = event
         self._schema = parse_schema(event.wire)
-        self._read = decoder(event.wire)
         self.id = own_id(event.avro)
         self._head = _HEAD.pack(0, self.id)
         self._writers: dict[int, Any] = {self.id: None}  # None: our own schema, nothing to resolve
@@ -98,7 +96,7 @@ class Codec:
             raise RecordError("unknown_schema", f"schema id {schema_id} is not known for {self.event.topic}")
         writer = self._writers[schema_id]
         try:
-            record, end = self._read(value, HEAD_SIZE) if writer is None else self._resolved(value, writer)
+            record, end = self._read(value, writer)
         except SchemaResolutionError as error:  # its text names fields and types, no data
             reason = "missing_field" if str(error).startswith("No default value") else "bad_type"
             raise RecordError(reason, f"written with schema id {schema_id}: {error}") from None
@@ -109,12 +107,13 @@ class Codec:
             raise RecordError("not_avro", f"{left} bytes are left over behind the record" if left > 0 else "is cut off")
         return record
 
-    def _resolved(self, value: bytes, writer: Any) -> tuple[dict[str, Any], int]:
-        """A record that another version of the schema wrote, as ours, and where it ends."""
+    def _read(self, value: bytes, writer: Any) -> tuple[dict[str, Any], int]:
+        """The record and where it ends; one that another version of the schema wrote is resolved to ours."""
         body = io.BytesIO(value)
         body.seek(HEAD_SIZE)
-        record: Any = schemaless_reader(body, writer, self._schema)
-        return dict(record), body.tell()
+        own = self._schema
+        record: Any = schemaless_reader(body, own, None) if writer is None else schemaless_reader(body, writer, own)
+        return record, body.tell()
 
 
 def codecs() -> dict[str, Codec]:
