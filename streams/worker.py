@@ -26,7 +26,7 @@ from streams.engine.batch import DeadLetter
 from streams.engine.clock import SystemClock
 from streams.engine.config import EngineConfig
 from streams.engine.engine import Engine
-from streams.engine.precheck import check_topics
+from streams.engine.precheck import check_ledger, check_topics
 from streams.metrics import EngineHooks, Metrics
 from streams.settings import Settings
 
@@ -48,6 +48,7 @@ def run(settings: Settings, role: str) -> int:
     with ExitStack() as stack:
         make = {"decide": _decide, "history": _history}[role]
         engine, bindings = make(settings, metrics, stack)
+        check_ledger(engine.config)
         check_topics(engine.config)  # the engine asks, too; asked here, the answer is the command's own error
         run_app(build_app(role, engine, bindings))
     return 0

@@ -1,8 +1,10 @@
-"""Before the engine joins its group: the broker must answer, and the topics must be there and match."""
+"""Before the engine joins its group: broker, topics and the ledger's directory must be there, and match."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from tempfile import TemporaryFile
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -11,6 +13,8 @@ from schemas.errors import PartError, UsageError
 from streams.engine.config import EngineConfig
 
 ANSWER_S = 10.0
+ON_DISK = "rocksdb://"
+PROBE_BYTES = 65_536
 NEW_TOPICS_S = 3.0
 
 
@@ -41,6 +45,22 @@ def check_topics(config: EngineConfig) -> int:
     if config.partitions not in (0, found):
         raise UsageError(f"YUPAN_PARTITIONS={config.partitions}, but the topics have {found}: set it to {found}")
     return found
+
+
+def check_ledger(config: EngineConfig) -> None:
+    """Raise `PartError` when the ledger's directory cannot be written, before a partition is taken for it."""
+    directory = (config.ledger or "").removeprefix(ON_DISK)
+    if directory == (config.ledger or ""):
+        return
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory) as probe:
+            probe.write(bytes(PROBE_BYTES))
+    except OSError as error:
+        raise PartError(
+            f"YUPAN_LEDGER={config.ledger}: cannot be written ({error.strerror}); free space, give the worker's user "
+            "the right, or name another directory"
+        ) from None
 
 
 def _counts(config: EngineConfig, admin: AdminClient) -> dict[str, int]:
