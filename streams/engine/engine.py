@@ -44,7 +44,7 @@ STOP_S = 4.0
 
 
 class Engine:
-    """One worker of one role. `start`, then `dispatch` until `stop`; Faust does so, or a loop as plain as that of the tests."""
+    """One worker of one role. `start`, then `dispatch` until `stop`; Faust does so, or a plain loop."""
 
     def __init__(
         self,
@@ -116,6 +116,7 @@ class Engine:
             self._restorer,
             self._restoring,
             self.fail,
+            self._ready.set,
         )
         desk = Desk(
             self._clock,

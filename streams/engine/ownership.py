@@ -45,8 +45,12 @@ class Ownership:
         restorer: Restorer,
         executor: Executor,
         fail: Callable[[BaseException], None],
+        go_on: Callable[[], None],
     ) -> None:
-        """`partitions` is what the other parts of the engine look at; `fail` ends the engine."""
+        """`partitions` is what the other parts of the engine look at; `fail` ends the engine.
+
+        `go_on` is called when deciding may go on after `standing_still`.
+        """
         self._config = config
         self._clock = clock
         self._metrics = metrics
@@ -58,6 +62,7 @@ class Ownership:
         self._restorer = restorer
         self._executor = executor
         self._fail = fail
+        self._go_on = go_on
         self._shelf = Shelf(config, clock)
         self._epochs = count(1)
         self._leaving: set[int] = set()
@@ -141,6 +146,7 @@ class Ownership:
             self._drop(partition, park=whole and partition.ready)
         self._leaving = set()
         self.standing_still = False
+        self._go_on()
 
     async def give_up_lost(self, names: Iterable[Name]) -> None:
         """See `assignment.Owner`."""

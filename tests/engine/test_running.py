@@ -50,8 +50,7 @@ def test_urgent_events_overtake_a_backlog(kafka: Any, prefix: str) -> None:
 
     with running(settings, {bulk: slow, call: answer}) as thread:
         wait_until(lambda: decided[0] > 1_000)
-        for number in range(20):
-            publish(kafka.bootstrap, call, [(f"c{number}", {"n": number})])
+        publish(kafka.bootstrap, call, [(f"c{number}", {"n": number}) for number in range(20)])
         wait_until(lambda: len(seen) == 20)
         assert decided[0] < 30_000, "the calls waited for the backlog"
         pace[0] = 0.0
