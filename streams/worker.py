@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import sys
 from contextlib import ExitStack, closing
 from typing import Any
 
 from agents.intake import Intake
-from agents.ports import Fired, Headers, Message
 from agents.rules import load_checks
-from schemas import dead_letter as dead
-from schemas import headers as wire
 from schemas.codec import Codec, codecs
 from schemas.errors import PartError
 from sinks import history, registry
@@ -22,12 +18,12 @@ from sinks.kafka import client_config, consumer_settings
 from sinks.migrate import require_tables
 from streams import topology
 from streams.archive import Archive, Measured
-from streams.engine.batch import DeadLetter
 from streams.engine.clock import SystemClock
 from streams.engine.config import EngineConfig
 from streams.engine.engine import Engine
 from streams.engine.precheck import check_ledger, check_topics
 from streams.metrics import EngineHooks, Metrics
+from streams.refusal import Refusal
 from streams.settings import Settings
 
 log = logging.getLogger("yupan.worker")
@@ -35,7 +31,6 @@ HISTORY_COMMIT_MS = 1_000
 HISTORY_COMMIT_EVENTS = 50_000
 _CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")
 """Loggers that tell of each of Faust's services that it starts and stops."""
-Made = tuple[str, bytes | None, bytes | None, Headers | None]
 
 
 def run(settings: Settings, role: str) -> int:
@@ -79,7 +74,7 @@ def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Eng
         clock=settings.clock,
     )
     hooks = EngineHooks(metrics, "decide")
-    return Engine(config, dead_letter=refusal("yupan-decide"), metrics=hooks), bindings
+    return Engine(config, dead_letter=Refusal("yupan-decide", SystemClock()), metrics=hooks), bindings
 
 
 def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
@@ -99,7 +94,7 @@ def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[En
         commit_events=HISTORY_COMMIT_EVENTS,
     )
     hooks = EngineHooks(metrics, "history")
-    engine = Engine(config, dead_letter=refusal("yupan-history"), metrics=hooks, sink=archive.flush)
+    engine = Engine(config, dead_letter=Refusal("yupan-history", SystemClock()), metrics=hooks, sink=archive.flush)
     return engine, [topology.Binding("archive", history.TOPICS, archive.process)]
 
 
@@ -120,27 +115,6 @@ def _codecs(settings: Settings) -> dict[str, Codec]:
     known = codecs()
     registry.attach(known, settings.schema_registry)
     return known
-
-
-def refusal(stage: str) -> DeadLetter:
-    """What is sent instead of what could not be used; `stage` names who refused it."""
-    clock = SystemClock()
-
-    def make(cause: Message | Fired, error: Exception) -> Made:
-        if isinstance(cause, Fired):
-            return _of_deadline(cause, error, stage)
-        value, key, headers = dead.dead_letter(cause, error, stage, clock.now_ms())
-        return dead.DEAD_LETTER, value, key, headers
-
-    return make
-
-
-def _of_deadline(fired: Fired, error: Exception, stage: str) -> Made:
-    """A deadline has no record: its name and due time are all there is."""
-    value = json.dumps({"deadline": fired.name, "due_at": fired.due_at}).encode()
-    said = {dead.STAGE: stage, dead.TYPE: "agent_raised", dead.MESSAGE: type(error).__name__}
-    headers = [*wire.cloud_event(dead.DEAD_LETTER, f"{fired.name}|{fired.due_at}", stage, fired.due_at)]
-    return dead.DEAD_LETTER, value, fired.customer.encode(), headers + [(n, t.encode()) for n, t in said.items()]
 
 
 def _log_to_stderr() -> None:
