@@ -145,7 +145,7 @@ _NO_SPACE = re.compile(r"not enough space|No space left|errno: 28", re.IGNORECAS
 def fault(code: int, text: str, where: str) -> YupanError:
     """What an error of the engine means for us, in one line that names the setting and the remedy."""
     if code in _MISSING:
-        return NotMigratedError(f"{where} lacks our tables (run `yupan migrate`): {clean(text)}")
+        return NotMigratedError(f"{where} (YUPAN_CLICKHOUSE) lacks our tables (run `yupan migrate`): {clean(text)}")
     if code in _FULL or _NO_SPACE.search(text):
         return PartError(f"the disk of {where} is full: free space there, or let {SETTING} name another place")
     if code in _DATA:
