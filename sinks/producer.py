@@ -65,9 +65,7 @@ class EventProducer:
         missing, the broker does not answer, or it refused an earlier record.
         """
         event = self._codecs[topic].event
-        value = self._codecs[topic].encode(record)
-        if len(value) > MAX_VALUE:
-            raise RecordError("too_large", f"{len(value)} bytes, at most {MAX_VALUE} are read")
+        value = self.encode(topic, record)
         headers = cloud_event(
             topic,
             event_id or event.content_id(record),
@@ -79,6 +77,13 @@ class EventProducer:
         split = None if event.partition_key is None else event.partition_key(record)
         partition = None if split is None else partition_of(split.encode(), self.partitions(topic))
         self.send(topic, value, None if name is None else name.encode(), headers, partition)
+
+    def encode(self, topic: str, record: Mapping[str, Any]) -> bytes:
+        """The record's value on the wire. Raises `RecordError` when it does not fit the schema or is too large."""
+        value = self._codecs[topic].encode(record)
+        if len(value) > MAX_VALUE:
+            raise RecordError("too_large", f"{len(value)} bytes, at most {MAX_VALUE} are read")
+        return value
 
     def send(
         self, topic: str, value: bytes | None, key: bytes | None, headers: Headers, partition: int | None = None

@@ -42,7 +42,7 @@ def command(topic: str, file: IO[bytes], strict: bool, as_json: bool) -> int:
     producer = _producer(event, settings)
     if strict:
         file = _seekable(file)
-    rejected = _check(event, settings, file) if strict else 0
+    rejected = _check(producer, event, settings, file) if strict else 0
     published = 0
     if not rejected:
         published, rejected = _publish(producer, event, settings, file)
@@ -83,13 +83,17 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
     return kept
 
 
-def _check(event: EventType, settings: Settings, file: IO[bytes]) -> int:
+def _check(producer: EventProducer, event: EventType, settings: Settings, file: IO[bytes]) -> int:
     """Read all without publishing; returns how many lines are bad, and rewinds."""
+    from schemas.errors import RecordError
     from schemas.json_lines import Lines
 
     bad = _Bad()
-    for _ in _items(Lines(event, settings.country_code), file, bad):
-        pass
+    for number, item in _items(Lines(event, settings.country_code), file, bad):
+        try:
+            producer.encode(event.topic, item.record)
+        except RecordError as error:
+            bad.add(number, error)
     file.seek(0)
     return bad.count
 

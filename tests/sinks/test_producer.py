@@ -194,10 +194,11 @@ def test_publishing_a_file_twice_gives_the_same_ids(
     assert ids[:20] == ids[20:]
 
 
+@pytest.mark.parametrize("bad", [{"system": "fax"}, {"value": "x" * 2_000_000}], ids=["word", "size"])
 def test_strict_publishes_nothing_when_a_line_is_bad(
-    yupan: Callable[..., int], news: Callable[[str], list[Any]], capsys: pytest.CaptureFixture[str]
+    yupan: Callable[..., int], news: Callable[[str], list[Any]], capsys: pytest.CaptureFixture[str], bad: dict[str, str]
 ) -> None:
-    text = (line() + line(system="fax")).encode()
+    text = (line() + line(**bad)).encode()
     assert yupan("publish", STATE.topic, "-", "--strict", "--json", stdin=text) == 1
     assert json.loads(capsys.readouterr().out) == {"published": 0, "rejected": 1}
     assert news(STATE.topic) == []
