@@ -62,6 +62,7 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
     """
     watch = Stopwatch()
     mapping = mappings.load(order.mapping)
+    _spare_inputs(order)
     with Table(order.file, order.encoding or mapping.encoding, mapping.delimiter) as table:
         program = Program(mapping, table.header, _surroundings(order, settings))
         producer = None if order.dry_run else _producer(mapping, settings)
@@ -70,6 +71,15 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
             tally = job.run(lambda so_far: bars.read(table.position(), so_far))
             state = "nothing was sent" if producer is None else _finish(producer, order, settings, bars)
     return Done(tally, watch.seconds(), state)
+
+
+def _spare_inputs(order: Order) -> None:
+    """The file of --rejects is emptied before the first row is read."""
+    if order.rejects is None or not order.rejects.exists():
+        return
+    for read in (order.file, Path(order.mapping)):
+        if read.exists() and read.samefile(order.rejects):
+            raise UsageError(f"--rejects {order.rejects}: is a file that is read here; name another")
 
 
 def _finish(producer: EventProducer, order: Order, settings: Settings, bars: Bars) -> str:

@@ -71,8 +71,9 @@ class Job:
                 self._rejects.add(line, error)
             if tally.rows % _TELL_EVERY == 0:
                 told(tally)
-        for made in self._program.at_end():
-            self._send(made)
+        if tally.rejected < tally.rows or not tally.rows:  # of a file misread as a whole, `--replace` empties no list
+            for made in self._program.at_end():
+                self._send(made)
         tally.repeated = self._program.repeated
         told(tally)
         return tally

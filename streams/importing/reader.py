@@ -44,7 +44,7 @@ class Table(AbstractContextManager["Table"]):
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror or error}") from None
         self._bytes: IO[bytes] = gzip.GzipFile(fileobj=self._raw) if packed else self._raw  # type: ignore[assignment]
-        self._rows = csv.reader(self._texts(), delimiter=delimiter)
+        self._rows = csv.reader(self._texts(), delimiter=delimiter, strict=True)
         self.header = self._header()
 
     def __exit__(self, *exc: object) -> None:
@@ -60,13 +60,14 @@ class Table(AbstractContextManager["Table"]):
         while True:
             error = None
             cells: list[str] = []
+            begins = self._rows.line_num + 1
             try:
                 cells = next(self._rows)
             except StopIteration:
                 return
             except csv.Error as problem:
                 self._bad_text = False
-                error = RecordError("bad_value", f"no CSV: {problem}")
+                error = RecordError("bad_value", _no_csv(problem, begins, self._rows.line_num))
             except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
                 yield Line(number + 1, self._rows.line_num, [], _damaged(problem))
                 return
@@ -108,6 +109,12 @@ class Table(AbstractContextManager["Table"]):
         if twice:
             raise UsageError(f"{self.path}: the header has {', '.join(map(repr, twice))} more than once")
         return names
+
+
+def _no_csv(problem: Exception, begins: int, ends: int) -> str:
+    """A quotation mark that nothing closes takes in all lines behind it, so it must be found."""
+    taken = f" (the row begins on line {begins}: is a quotation mark not closed?)" if ends > begins else ""
+    return f"no CSV: {problem}{taken}"
 
 
 def _damaged(problem: Exception) -> RecordError:

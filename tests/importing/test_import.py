@@ -150,6 +150,26 @@ def test_rows_that_cannot_be_used_are_told_and_the_others_sent(run: Run, broker:
     assert sorted(sent, key=str) == [(None, "REPLACED"), (b"8613800139000", "ADD"), (b"8613800139001", "ADD")]
 
 
+def test_a_file_misread_as_a_whole_empties_no_list(run: Run, broker: str, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("msisdn,name\n13800138000,王秀英\n13800138001,李明\n", "gb18030")
+    before = len(everything(broker, "yupan.list.v1"))
+    assert run("list", file, "--list", "campus", "--replace", "--no-wait")[0] == 1
+    assert len(everything(broker, "yupan.list.v1")) == before
+    assert run("list", file, "--list", "campus", "--replace", "--no-wait", "--encoding", "gbk")[0] == 0
+    assert len(everything(broker, "yupan.list.v1")) == before + 3
+
+
+def test_rejects_never_overwrite_what_is_read(run: Run, tmp_path: Path) -> None:
+    file, text = tmp_path / "list.csv", "msisdn\n1\n"
+    file.write_text(text)
+    (tmp_path / "link.csv").symlink_to(file)
+    for rejects in (file, tmp_path / "link.csv"):
+        code, _, err = run("list", file, "--list", "campus", "--dry-run", "--rejects", rejects)
+        assert (code, err) == (2, f"yupan: --rejects {rejects}: is a file that is read here; name another\n")
+    assert file.read_text() == text
+
+
 def test_a_dry_run_sends_nothing(run: Run, broker: str) -> None:
     before = len(everything(broker, CALL))
     code, _, err = run("call-log", SAMPLE, "--dry-run")

@@ -57,6 +57,12 @@ def test_rows_that_cannot_be_read_leave_the_others(path: Path) -> None:
     ]
 
 
+def test_a_quotation_mark_that_is_not_closed_hides_no_row(path: Path) -> None:
+    _, lines = read(path, b'a,b\n1,2\n3,"4\n5,6\n7,8\n')
+    assert [(line.number, line.cells) for line in lines if not line.error] == [(1, ["1", "2"])]
+    assert "the row begins on line 3: is a quotation mark not closed?" in str(lines[-1].error)
+
+
 def test_a_damaged_gzip_file_gives_what_came_before(path: Path) -> None:
     rows = "".join(f"{n},{n * n}\n" for n in range(20_000))
     path.write_bytes(gzip.compress(("a,b\n" + rows).encode())[:-3000])
