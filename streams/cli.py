@@ -9,8 +9,12 @@ import errno
 import importlib
 import os
 import pkgutil
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -38,7 +42,9 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Start here:  yupan demo    Everything on this machine, with traffic.  Settings: yupan doctor --settings",
+    epilog="""\b
+    Start here:  yupan demo               everything on this machine, with traffic
+    Settings:    yupan doctor --settings  all of them, with their values""",
 )
 @click.version_option(package_name="yupan", prog_name="yupan")
 def cli() -> None:
@@ -52,6 +58,30 @@ def main(argv: list[str] | None = None) -> None:
 
 def run(argv: list[str] | None = None) -> int:
     """The exit code of a command; errors become one line on stderr."""
+    with _interrupts() as interrupted:
+        return _run(argv, interrupted)
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, which raises, too: C code of others may turn the `KeyboardInterrupt` into another exception."""
+    interrupted = threading.Event()
+
+    def interrupt(number: int, frame: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run(argv: list[str] | None, interrupted: threading.Event) -> int:
     try:
         result = cli.main(argv, prog_name="yupan", standalone_mode=False)
         sys.stdout.flush()
@@ -71,6 +101,9 @@ def run(argv: list[str] | None = None) -> int:
         _forget_output()
         return 0
     except Exception as error:
+        if interrupted.is_set():
+            click.echo("stopped", err=True)
+            return 130
         return _unforeseen(error)
 
 

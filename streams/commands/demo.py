@@ -9,7 +9,8 @@ import click
 
 
 @click.command(
-    epilog="""Example:  yupan demo                      until Ctrl-C
+    epilog="""\b
+    Example:  yupan demo                      until Ctrl-C
     yupan demo --seconds 60 --json  ends by itself, the last line is a summary for programs"""
 )
 @click.option("--seconds", type=click.FloatRange(1), help="End after so long, counted from ready.  [until Ctrl-C]")

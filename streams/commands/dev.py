@@ -8,7 +8,8 @@ import click
 
 
 @click.command(
-    epilog="""Example:  yupan dev --broker kafka --clickhouse server --ready-file /tmp/yupan.json
+    epilog="""\b
+    Example:  yupan dev --broker kafka --clickhouse server --ready-file /tmp/yupan.json
     (a second terminal takes the settings that it prints, then: yupan import call-log calls.csv.gz)"""
 )
 @click.option(
@@ -37,7 +38,22 @@ def command(broker: str, clickhouse: str, workers: int, data: Path | None, ready
     from streams.dev import Stack, settings_for_dev
     from streams.running import until_signalled
 
+    if ready_file is not None:
+        _make_way(ready_file)
     with until_signalled() as stopped, Stack(settings_for_dev(), broker, clickhouse, workers, data) as stack:
         stack.announce(ready_file)
         while not stopped.wait(0.5):
             stack.watch()
+
+
+def _make_way(ready_file: Path) -> None:
+    """A file of an earlier start must not be taken for this one's."""
+    from schemas.errors import UsageError
+
+    try:
+        ready_file.unlink(missing_ok=True)
+        part = ready_file.with_name(ready_file.name + ".part")
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise UsageError(f"--ready-file {ready_file}: cannot be written ({error.strerror})") from None

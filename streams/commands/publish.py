@@ -21,7 +21,8 @@ _MOST_LINES_SAID = 1_000
 
 
 @click.command(
-    epilog="""Example:  yupan publish yupan.state.v1 states.jsonl
+    epilog="""\b
+    Example:  yupan publish yupan.state.v1 states.jsonl
     (a line: {"msisdn": "8613800138000", "system": "crm", "attribute": "status", "value": "active",
     "occurred_at": "2026-11-22T12:00:00+08:00"})"""
 )

@@ -17,7 +17,8 @@ _SAY_EVERY_S = 5.0
 
 
 @click.command(
-    epilog="""Example:  yupan simulate --seed 7 --rate 100 --seconds 60 --injected drifts.jsonl
+    epilog="""\b
+    Example:  yupan simulate --seed 7 --rate 100 --seconds 60 --injected drifts.jsonl
     (drifts fall due within 60 s only when workers and simulate have, say, YUPAN_DEADLINES=activation=5s)"""
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed: the same people and stories.")

@@ -6,7 +6,8 @@ import click
 
 
 @click.command(
-    epilog="""Example:  YUPAN_KAFKA=kafka:9092 YUPAN_LEDGER=rocksdb:///var/lib/yupan yupan worker --role decide
+    epilog="""\b
+    Example:  YUPAN_KAFKA=kafka:9092 YUPAN_LEDGER=rocksdb:///var/lib/yupan yupan worker --role decide
     Run as many as you like of each role; partitions are shared among them."""
 )
 @click.option("--role", type=click.Choice(["decide", "history", "all"]), default="all", show_default=True,
