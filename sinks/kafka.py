@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
-from schemas.errors import PartError
+from schemas.errors import PartError, UsageError
 
 ANSWER_S = 10.0
 """How long a broker may take to answer."""
@@ -17,10 +19,23 @@ _OF_CONSUMERS = ("fetch.", "auto.offset.", "isolation.level", "partition.assignm
 def client_config(bootstrap: str, extra: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
     """The librdkafka settings of an admin client or producer. `extra` may hold settings of consumers: left out.
 
-    librdkafka's own log is off: what goes wrong is raised, as one line.
+    librdkafka's own log is off: what goes wrong is raised, as one line. Raises `UsageError` when it refuses
+    `extra`: an unknown name, a value out of range, a certificate that cannot be read.
     """
+    _check(tuple(sorted((extra or {}).items())))
     wanted = {k: v for k, v in (extra or {}).items() if not k.startswith(_OF_CONSUMERS)}
     return {"bootstrap.servers": bootstrap, "log_level": 0, **more, **wanted}
+
+
+@lru_cache
+def _check(extra: tuple[tuple[str, str], ...]) -> None:
+    if not extra:
+        return
+    try:
+        AdminClient({"log_level": 0, **dict(extra)})  # without brokers it asks nobody
+    except KafkaException as error:
+        why = error.args[0].str().removeprefix("Failed to create admin client: ")
+        raise UsageError(f"YUPAN_KAFKA_CONFIG: {why}") from None
 
 
 def consumer_settings(extra: Mapping[str, str] | None) -> dict[str, str]:

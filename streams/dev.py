@@ -60,7 +60,10 @@ class Stack:
         self._exit.close()
 
     def _start(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PartError(f"--data {self.directory}: cannot be made ({error.strerror}); name another") from None
         self._exit.enter_context(self.broker)
         self.settings = self.settings.with_(
             kafka=self.broker.bootstrap,
@@ -113,7 +116,9 @@ class Stack:
     def watch(self) -> None:
         """Keep the workers running; raises `PartError` when the broker has ended."""
         if not self.broker.alive:
-            raise PartError(f"the broker has ended; its log is under {self.directory}")
+            kept = not self._temporary and isinstance(self.broker, Kafka)
+            log = f"; its log is under {self.directory}" if kept else ""
+            raise PartError(f"the broker has ended{log}; without it nothing can run: start again")
         if self.supervisor is not None:
             self.supervisor.watch()
 
