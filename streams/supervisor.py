@@ -116,10 +116,14 @@ class Supervisor:
 
     def start(self, partitions: int) -> None:
         """Start all and wait until they own all partitions. Raises `PartError` with the end of a worker's log."""
-        for worker in self.workers:
-            worker.launch()
+        self.launch()
         for role in sorted({w.role for w in self.workers}):
             self._wait_owned([w for w in self.workers if w.role == role], partitions)
+
+    def launch(self) -> None:
+        """Start all, and wait for nothing: beside other workers of a role they may own few partitions, or none."""
+        for worker in self.workers:
+            worker.launch()
 
     def _wait_owned(self, workers: Sequence[Worker], partitions: int) -> None:
         workers[0].wait_ready()
@@ -159,9 +163,9 @@ def run_all(settings: Settings) -> int:
     with until_signalled() as stopped, tempfile.TemporaryDirectory(prefix="yupan-workers-") as directory:
         supervisor = Supervisor(ROLES, 1, settings.environ(), Path(directory))
         try:
-            supervisor.start(settings.partitions)
+            supervisor.launch()
             for worker in supervisor.workers:
-                say(f"{worker.name} runs; metrics on http://{worker.metrics}/metrics, log {worker.log}")
+                say(f"{worker.name} starts; metrics on http://{worker.metrics}/metrics, log {worker.log}")
             while not stopped.wait(0.5):
                 supervisor.watch()
         finally:

@@ -44,4 +44,10 @@ def _say(summary: Any, as_json: bool) -> None:
         click.echo(json.dumps(summary))
         return
     for name, value in summary.items():
-        click.echo(f"{name:<24} {value}")
+        click.echo(f"{name:<24} {_plain(value)}")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {_plain(each)}" for name, each in value.items())
+    return "-" if value is None else str(value)

@@ -27,7 +27,11 @@ import click
     help="chdb: in this process; server: the clickhouse-server on PATH.",
 )
 @click.option("--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="Workers of each role.")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Keep the data there.  [temporary]")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the data there (Tansu keeps nothing).  [temporary]",
+)
 @click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),

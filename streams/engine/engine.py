@@ -152,6 +152,8 @@ class Engine:
         loop = self._loop = asyncio.get_running_loop()
         self.partition_count = await loop.run_in_executor(self._committing, check_topics, self.config)
         await loop.run_in_executor(self._committing, self._outbox.start)
+        if self.config.urgent_topics:
+            await loop.run_in_executor(self._committing, self._instant.connect)
         warm = [loop.run_in_executor(self._restoring, self._restorer.warm_up) for _ in range(RESTORERS)]
         await asyncio.gather(*warm)
         self._metrics.broker_up(True)

@@ -20,18 +20,27 @@ class InstantProducer:
         self._producer: Producer | None = None
         self._failed: list[str] = []
 
+    def connect(self) -> None:
+        """Connect and learn the topics ahead, so that the first pop does not wait half a second for it."""
+        producer = self._connected()
+        self._retry("connect", lambda: producer.list_topics(timeout=STEP_S))
+
     def send(self, output: Output) -> None:
         """Send now; a full buffer is waited for."""
-        if self._producer is None:
-            self._producer = Producer({**self._conf, "on_delivery": self._delivered})
+        producer = self._connected()
         topic, value, key, headers, partition = output
         while True:
             try:
-                self._producer.produce(topic, value, key, partition, headers=list(headers or ()))
+                producer.produce(topic, value, key, partition, headers=list(headers or ()))
                 break
             except BufferError:
-                self._producer.poll(0.01)
-        self._producer.poll(0)
+                producer.poll(0.01)
+        producer.poll(0)
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            self._producer = Producer({**self._conf, "on_delivery": self._delivered})
+        return self._producer
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
