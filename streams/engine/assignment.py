@@ -53,6 +53,8 @@ class Assignment:
         self._group = group
         self._owner = owner
         self._owned: set[Name] = set()  # in the consumer's thread only
+        self._assigning = False
+        self._postponed: set[Name] = set()
         self._loop = loop
 
     # --- in the consumer's thread
@@ -64,6 +66,14 @@ class Assignment:
         self._owned |= names
         if names:
             log.info("assigned: %s", _told(names))
+        self._assigning = True
+        self._take_over(consumer, names)
+        self._assigning = False
+        postponed, self._postponed = self._postponed, set()
+        if postponed:
+            self._come_back(consumer, postponed)
+
+    def _take_over(self, consumer: Consumer, names: set[Name]) -> None:
         begun = self._finished(self._owner.begin(names)) if names else []
         coming = [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun]
         until = time.monotonic() + self._wait_s
@@ -144,6 +154,11 @@ class Assignment:
         self._group.call(lambda consumer: self._come_back(consumer, names))
 
     def _come_back(self, consumer: Consumer, names: set[Name]) -> None:
+        if self._assigning:
+            # urgent events are decided as soon as their partition is restored, while others still are: what aborts
+            # then cannot be paused yet, and would be read as of its former life
+            self._postponed |= names
+            return
         names = names & self._owned  # the rest is being taken away at this moment
         held = names & {(tp.topic, tp.partition) for tp in consumer.assignment()}
         consumer.pause([TopicPartition(*name) for name in held])
