@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint lock clean
+.PHONY: help install run test lint bench bench-quick lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this text
@@ -19,7 +19,7 @@ help: ## show this text
 	@echo "              make test ARGS=\"tests/parts -x\"          some of it (ARGS goes to pytest)"
 	@echo "Needed:       Python 3.11 to 3.13 with venv (PYTHON=... chooses one) and a Python package registry."
 	@echo
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BIN)/.run-installed ## make .venv/bin/yupan, with the locked dependencies
 
@@ -34,6 +34,12 @@ lint: $(BIN)/.dev-installed ## style, types and import rules only
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+bench: $(BIN)/.dev-installed ## benchmarks/: five interleaved rounds on Apache Kafka (ARGS: of python -m benchmarks.reference)
+	@$(BIN)/python -m benchmarks.reference --rounds 5 $(ARGS)
+
+bench-quick: $(BIN)/.dev-installed ## two of its rounds, within 5 minutes
+	@$(BIN)/python -m benchmarks.reference --rounds 2 $(ARGS)
 
 lock: ## resolve the versions anew into both lock files (ARGS="--upgrade": newest ones)
 	@set -e; uv=$$(mktemp -d); trap 'rm -rf "$$uv"' EXIT; $(find_python); \

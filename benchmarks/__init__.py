@@ -1,0 +1,1 @@
+"""Measurements of Yupan beside its peers; see README.md."""

@@ -1,0 +1,117 @@
+"""Apache Kafka for the measurements: topics, the input, how far a group is, what lies in a topic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from benchmarks.reference.work import PARTITIONS, records
+
+SILENCE_S = 30.0
+QUIET = {"log_level": 3}
+"""What librdkafka would say at each start and stop is no progress."""
+
+
+def create(bootstrap: str, *names: str, compacted: str = "") -> None:
+    """Create topics as ours are: broker time, one replica a broker; `compacted` as our changelog is."""
+    wanted = [NewTopic(name, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime"}) for name in names]
+    if compacted:
+        settings = {"cleanup.policy": "compact", "segment.bytes": str(64 * 2**20), "min.cleanable.dirty.ratio": "0.3"}
+        wanted.append(
+            NewTopic(compacted, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime", **settings})
+        )
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    for future in admin.create_topics(wanted).values():
+        future.result(20)
+
+
+def delete(bootstrap: str, *names: str) -> None:
+    """Delete topics: what was measured need not stay on the disk."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    for future in admin.delete_topics(list(names)).values():
+        future.result(20)
+
+
+def publish(bootstrap: str, topic: str, events: int) -> None:
+    """Write the events of the reference work."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "partitioner": "murmur2_random",
+            "enable.idempotence": True,
+            "linger.ms": 20,
+            "delivery.report.only.error": True,
+            "on_delivery": raise_undelivered,
+            **QUIET,
+        }
+    )
+    for key, value in records(events):
+        while True:
+            try:
+                producer.produce(topic, value, key)
+                break
+            except BufferError:
+                producer.poll(0.05)
+    if producer.flush(60):
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{topic}: not all events were written"))
+
+
+def raise_undelivered(error: KafkaError | None, message: Message) -> None:
+    """For `delivery.report.only.error`: what was not acknowledged ends the program."""
+    if error is not None:
+        raise KafkaException(error)
+
+
+class Progress:
+    """How far a group has committed a topic."""
+
+    def __init__(self, bootstrap: str, group: str, topic: str) -> None:
+        self._partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": group, "isolation.level": "read_uncommitted", **QUIET}
+        )
+
+    def done(self) -> int:
+        """Events committed; 0 as long as the group's coordinator does not answer."""
+        try:
+            found = self._consumer.committed(self._partitions, 10)
+        except KafkaException:
+            return 0
+        return sum(max(tp.offset, 0) for tp in found)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def read(bootstrap: str, topic: str) -> Iterator[Message]:
+    """All committed records of a topic, to its end."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "benchmark-check",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            **QUIET,
+        }
+    )
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+    ended: set[int] = set()
+    heard_at = time.monotonic()
+    while len(ended) < PARTITIONS:
+        for message in consumer.consume(5_000, 0.05):
+            heard_at = time.monotonic()
+            error = message.error()
+            if error is None:
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ended.add(message.partition())
+            else:
+                raise KafkaException(error)
+        if time.monotonic() - heard_at > SILENCE_S:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{topic} cannot be read to its end"))
+    consumer.close()
