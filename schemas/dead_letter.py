@@ -1,6 +1,7 @@
 """`yupan.dead-letter.v1`: what could not be used, as it came, with headers that say why.
 
-It has no schema: key, value and headers are the original's.
+It has no schema: key, value and headers are the original's. Between the letters lie marks: a mark says that a letter
+was replayed, and where to. It has no value and no reason, and lies behind its letter, on the letter's partition.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from schemas.errors import RecordError, reason_of
 from schemas.fields import iso, masked
-from schemas.headers import ERROR, Headers
+from schemas.headers import ERROR, REPLAYED, Headers
 
 DEAD_LETTER = "yupan.dead-letter.v1"
 
@@ -25,6 +26,9 @@ ATTEMPT = f"{ERROR}attempt"
 FIRST_FAILED_AT = f"{ERROR}first_failed_at"
 TRUNCATED = f"{ERROR}truncated"
 """Set when the value, the key or headers were cut, with their original sizes."""
+
+REPLAYED_TO = f"{REPLAYED}.to"
+"""On a mark: TOPIC/PARTITION@OFFSET of the replayed record."""
 
 MAX_VALUE = 900_000
 """Bytes of the original value that are kept: with the headers still below 1 MB."""
@@ -83,11 +87,23 @@ def dead_letter(message: Raw, error: BaseException, stage: str, now: int) -> Dea
     return DeadLetter(value and value[:MAX_VALUE], key and key[:MAX_KEY], headers)
 
 
-def revived(headers: Headers) -> Headers:
-    """The headers with which a dead letter is replayed: the original's, and how often it failed since when."""
-    return [
-        (name, value) for name, value in headers if not name.startswith(ERROR) or name in (ATTEMPT, FIRST_FAILED_AT)
+def revived(headers: Headers, place: str) -> Headers:
+    """The headers with which a dead letter is replayed: the original's, how often it failed since when, and its place.
+
+    By its place (PARTITION:OFFSET) it is known again should it fail once more.
+    """
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name in (ATTEMPT, FIRST_FAILED_AT) or not name.startswith((ERROR, REPLAYED))
     ]
+    return [*kept, (REPLAYED, place.encode())]
+
+
+def mark(place: str, topic: str, partition: int, offset: int) -> DeadLetter:
+    """The mark for the letter at `place`, whose record was written back to `topic`."""
+    said = [(REPLAYED, place.encode()), (REPLAYED_TO, f"{topic}/{partition}@{offset}".encode())]
+    return DeadLetter(None, place.encode(), said)
 
 
 def _fitting(headers: Headers) -> Headers:

@@ -9,6 +9,8 @@ from schemas.fields import iso
 
 REROUTED = "yupan.rerouted"
 """Set on a record that came on the wrong partition and was sent to its own; a second time it is dead-lettered."""
+REPLAYED = "yupan.replayed"
+"""Set on a record that was replayed: the place (PARTITION:OFFSET) of the dead letter that it was."""
 ERROR = "yupan.error."
 TRACEPARENT = "traceparent"
 

@@ -17,6 +17,7 @@ from schemas.fields import millis
 from sinks.clickhouse import ClickHouse, Params, Row
 from sinks.history import HistoryWriter, RefusedRow
 from streams.engine.batch import Output
+from streams.engine.deadletters import DeadLetterLimit
 from streams.metrics import Metrics
 
 STAGE = "yupan-history"
@@ -35,11 +36,19 @@ class Archive:
     What cannot be read is skipped and counted: `decide` dead-letters it, once.
     """
 
-    def __init__(self, intake: Intake, writer: HistoryWriter, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        writer: HistoryWriter,
+        metrics: Metrics,
+        clock: Clock,
+        limit: DeadLetterLimit | None = None,
+    ) -> None:
         self._intake = intake
         self._writer = writer
         self._metrics = metrics
         self._clock = clock
+        self._limit = limit or DeadLetterLimit()
         self._waiting: list[Arrived] = []
         self._metrics.set("yupan_sink_up", 1, sink="clickhouse")
 
@@ -63,7 +72,10 @@ class Archive:
         return _arrived(event, message)
 
     def flush(self) -> Sequence[Output]:
-        """Insert all that was collected; returns dead letters for rows that ClickHouse refuses. Raises `PartError`."""
+        """Insert all that was collected; returns dead letters for rows that ClickHouse refuses.
+
+        Raises `PartError`, and `TooManyDeadLettersError` when it refuses (nearly) all.
+        """
         waiting, self._waiting = self._waiting, []
         for event in waiting:
             self._writer.add(event)
@@ -74,6 +86,9 @@ class Archive:
             self._metrics.set("yupan_sink_up", 0, sink="clickhouse")
             raise
         self._metrics.set("yupan_sink_up", 1, sink="clickhouse")
+        self._limit.passed(len(waiting) - len(refused))
+        for _ in refused:
+            self._limit.failed()
         return [self._dead_letter(row) for row in refused]
 
     def _dead_letter(self, row: RefusedRow) -> Output:

@@ -28,6 +28,21 @@ def over_lines(file: IO[bytes], what: str) -> Iterator[Iterator[bytes]]:
         yield _told(file, lambda done: progress.update(task, completed=done))
 
 
+@contextmanager
+def over_count(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """A function to tell how many of `total` are done, with a bar while somebody looks."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
 def _told(file: IO[bytes], tell: Callable[[int], None]) -> Iterator[bytes]:
     done = 0
     for number, line in enumerate(file):

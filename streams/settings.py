@@ -81,6 +81,10 @@ def _whole(low: int, high: int) -> Form:
     return Form(f"a whole number from {low} to {high}", lambda v: _must(low <= int(str(v)) <= high, int(str(v))))
 
 
+def _share(value: Any) -> float:
+    return float(_must(0 <= float(str(value)) <= 1, float(str(value))))
+
+
 def _one_of(*words: str) -> Form:
     return Form(f"one of {', '.join(words)}", lambda v: _must(v in words, v))
 
@@ -96,6 +100,7 @@ _LEDGER = Form("memory or rocksdb:///directory", lambda v: _must(v == "memory" o
 _DIRECTORIES = Form("existing directories, separated by ':'", _directories)
 _SEGMENTS = Form("some of MID_HIGH,NEW,CAMPUS,RURAL, each once, separated by ','", _segments)
 _PAIRS = Form("librdkafka settings KEY=VALUE, separated by ','", _pairs)
+_SHARE = Form("a number from 0 to 1", _share)
 _ADDRESS = Form("host:port", _address)
 _COUNTRY = Form("a country code, 1 to 3 digits without + or 00", lambda v: _must(_CODE(str(v)) is not None, str(v)))
 _DEADLINES = Form(
@@ -134,6 +139,10 @@ class Settings:
     commit_ms: int = _setting(50, _whole(1, 60_000), "milliseconds between commits")
     clock: str = _setting("wall", _one_of("wall", "events"), "events: the clock is the largest occurred_at (replay)")
     act_within: int = _setting(600_000, _SPAN, "older events send no pop, message, repair or alert")
+    dead_letter_run: int = _setting(
+        1_000, _whole(0, 1_000_000), "so many unusable events in a row, and the share below, stop a worker; 0: never"
+    )
+    dead_letter_share: float = _setting(0.5, _SHARE, "unusable share of the last 2 × DEAD_LETTER_RUN events")
     checks: tuple[str, ...] = _setting((), _DIRECTORIES, "directories of an operator's own checks, separated by ':'")
     deadlines: dict[str, int] = _setting({}, _DEADLINES, "other deadlines for checks: activation=5s,…")
     segments: tuple[str, ...] = _setting(

@@ -20,6 +20,7 @@ from streams import topology
 from streams.archive import Archive, Measured
 from streams.engine.clock import SystemClock
 from streams.engine.config import EngineConfig
+from streams.engine.deadletters import DeadLetterLimit
 from streams.engine.engine import Engine
 from streams.engine.precheck import check_ledger, check_topics
 from streams.metrics import EngineHooks, Metrics
@@ -74,14 +75,15 @@ def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Eng
         clock=settings.clock,
     )
     hooks = EngineHooks(metrics, "decide")
-    return Engine(config, dead_letter=Refusal("yupan-decide", SystemClock()), metrics=hooks), bindings
+    refusal = Refusal("yupan-decide", SystemClock())
+    return Engine(config, dead_letter=refusal, metrics=hooks, limit=_limit(settings)), bindings
 
 
 def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
     db = Measured(stack.enter_context(closing(open_clickhouse(settings.clickhouse))), metrics)
     require_tables(db)
     intake = Intake(_codecs(settings), partitions=0, events_clock=settings.clock == "events")
-    archive = Archive(intake, history.HistoryWriter(db), metrics, SystemClock())
+    archive = Archive(intake, history.HistoryWriter(db), metrics, SystemClock(), _limit(settings))
     config = _config(
         settings,
         "yupan-history",
@@ -109,6 +111,10 @@ def _config(settings: Settings, group: str, topics: tuple[str, ...], **more: Any
         consumer_extra=consumer_settings(settings.kafka_config),
         **more,
     )
+
+
+def _limit(settings: Settings) -> DeadLetterLimit:
+    return DeadLetterLimit(settings.dead_letter_share, settings.dead_letter_run)
 
 
 def _codecs(settings: Settings) -> dict[str, Codec]:

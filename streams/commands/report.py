@@ -32,13 +32,14 @@ def command(name: str, by: str | None, since: str | None, until: str | None, for
 
     from schemas.errors import UsageError
     from sinks.clickhouse import open_clickhouse
+    from streams.importing.times import option_ms
     from streams.settings import Settings
 
     reports = _reports()
     if name not in reports:
         raise UsageError(f"there is no report {name!r}; known are {', '.join(reports)}")
     settings = Settings.load()
-    begin, end = _moment("--from", since, settings.timezone), _moment("--to", until, settings.timezone)
+    begin, end = option_ms("--from", since, settings.timezone), option_ms("--to", until, settings.timezone)
     if begin is not None and end is not None and end <= begin:
         raise UsageError("--to is not after --from: the report would be empty")
     with closing(open_clickhouse(settings.clickhouse)) as db:
@@ -50,19 +51,6 @@ def _reports() -> dict[str, Callable[..., Rows]]:
     from sinks.reports import report_calls
 
     return {"calls": report_calls}
-
-
-def _moment(option: str, text: str | None, zone: str) -> int | None:
-    """Epoch milliseconds of a time or date as people write it. Raises `UsageError`."""
-    from schemas.errors import RecordError, UsageError
-    from streams.importing.times import LocalTime
-
-    if text is None:
-        return None
-    try:
-        return LocalTime(zone).of_text(text)
-    except RecordError as error:
-        raise UsageError(f"{option}: {error}") from None
 
 
 def _print(rows: Rows, form: str | None, title: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from agents.ports import Clock, Fired, Headers, Message
 from schemas.errors import PartError, UsageError, YupanError, reason_of
+from schemas.headers import REPLAYED
 from streams.engine.deadletters import DeadLetterLimit
 from streams.engine.deadlines import PREFIX
 from streams.engine.metrics import EngineMetrics
@@ -270,7 +271,8 @@ class EngineBatch:
         self._desk.metrics.dead_letter(self.topic, reason_of(error))
         self._desk.limit.passed(self._passed)
         self._passed = 0
-        self._desk.limit.failed()
+        if not _is_replayed(cause):  # a person tried it once more, and that says nothing of this deployment
+            self._desk.limit.failed()
 
     def _arm(self, name: tuple[str, str], value: tuple[int, tuple[str, ...]] | None) -> None:
         self._undo.append((self._armed, name, self._armed.get(name, _ABSENT)))
@@ -282,6 +284,10 @@ class EngineBatch:
             size += sum(len(name) + len(text) for name, text in headers)
         if size > self._desk.max_output_bytes:
             raise OutputTooLargeError(f"{topic}: {size} bytes are more than {self._desk.max_output_bytes}")
+
+
+def _is_replayed(cause: Cause) -> bool:
+    return not isinstance(cause, Fired) and any(name == REPLAYED for name, _ in cause.headers() or ())
 
 
 class _Scope:

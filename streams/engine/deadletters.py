@@ -16,12 +16,13 @@ class DeadLetterLimit:
 
     Both must hold: one upstream system that sends rubbish fails many events, but not without a break while
     others send good ones; a short run of bad records (someone publishes a broken file) is not half of the
-    window. A bad deployment fails everything, so it is found after `run` events.
+    window. A bad deployment fails everything, so it is found after `run` events. `window` is twice `run` unless
+    given; a `run` of 0 switches the limit off.
     """
 
-    def __init__(self, share: float = 0.5, window: int = 2_000, run: int = 1_000) -> None:
+    def __init__(self, share: float = 0.5, run: int = 1_000, window: int | None = None) -> None:
         self._share = share
-        self._window = window
+        self._window = window or 2 * run
         self._run = run
         self._failed_in_a_row = 0
         self._chunks: deque[list[int]] = deque()  # [passed, failed], oldest first
@@ -30,7 +31,7 @@ class DeadLetterLimit:
 
     def passed(self, events: int) -> None:
         """That many events were decided."""
-        if events == 0:
+        if events == 0 or self._run == 0:
             return
         events = min(events, self._window)
         self._failed_in_a_row = 0
@@ -40,6 +41,8 @@ class DeadLetterLimit:
 
     def failed(self) -> None:
         """An event was dead-lettered. Raises `TooManyDeadLettersError` when that was one too many."""
+        if self._run == 0:
+            return
         self._failed_in_a_row += 1
         self._failed += 1
         if self._chunks:
@@ -51,7 +54,7 @@ class DeadLetterLimit:
             raise TooManyDeadLettersError(
                 f"the last {self._failed_in_a_row} events could not be used, and {self._failed} of the last "
                 f"{self._passed + self._failed}: stopped instead of dead-lettering more; look at "
-                "`yupan dead-letters list` for the reason"
+                "`yupan dead-letters list` for the reason (the limit: YUPAN_DEAD_LETTER_RUN, YUPAN_DEAD_LETTER_SHARE)"
             )
 
     def _forget(self) -> None:

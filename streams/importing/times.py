@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from schemas.errors import RecordError
+from schemas.errors import RecordError, UsageError
 from schemas.fields import shown
 
 DAY = 86_400_000
@@ -101,6 +101,16 @@ class LocalTime:
             like = self._form or "2026-11-22 14:05:00 or 2026-11-22T14:05:00+08:00"
             raise RecordError("bad_time", f"{shown(text)} is no time like {like}") from None
         return _ms(moment if moment.tzinfo else moment.replace(tzinfo=self._zone))
+
+
+def option_ms(option: str, text: str | None, zone: str) -> int | None:
+    """Epoch milliseconds of a time or date that a person gave for `option`. Raises `UsageError`."""
+    if text is None:
+        return None
+    try:
+        return LocalTime(zone).of_text(text)
+    except RecordError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 def clock_ms(text: str) -> int:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
 from schemas.catalogue import EVENTS
 from schemas.codec import codecs
-from sinks.history import HistoryWriter
+from sinks.history import HistoryWriter, RefusedRow
 from streams.archive import Archive
 from streams.engine.clock import ManualClock
+from streams.engine.deadletters import DeadLetterLimit, TooManyDeadLettersError
 from streams.metrics import Metrics
 
 STATE = "yupan.state.v1"
@@ -65,3 +68,27 @@ def test_simulated_days_are_kept_whether_they_lie_ahead_or_in_the_past() -> None
 def test_an_occurrence_too_late_for_the_clock_of_the_events_is_skipped_as_decide_refuses_it() -> None:
     times = [NOON + DAY, NOON - 1, NOON]
     assert stored(*times, events_clock=True, attribute="charge", value=5) == ([NOON + DAY, NOON], 1)
+
+
+class RefusesAll:
+    """A writer whose ClickHouse takes no row."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    def add(self, event: Any) -> None:
+        self.events.append(event)
+
+    def flush(self) -> list[RefusedRow]:
+        return [RefusedRow(event, "states", "no such column") for event in self.events]
+
+
+def test_a_clickhouse_that_refuses_all_stops_the_worker_before_its_dead_letters_are_sent() -> None:
+    known, world = codecs(), World()
+    world.clock = NOON
+    limit = DeadLetterLimit(run=2)
+    archive = Archive(Intake(known, partitions=0), RefusesAll(), Metrics(), ManualClock(NOON), limit)  # type: ignore[arg-type]
+    value = known[STATE].encode(EVENTS[STATE].from_json({**EVENTS[STATE].examples[0], "occurred_at": NOON}))
+    archive.process(MemoryBatch(world, STATE, [Delivered(STATE, value, ANNA.encode(), [], n, NOON) for n in range(3)]))
+    with pytest.raises(TooManyDeadLettersError):
+        archive.flush()

@@ -297,3 +297,31 @@ def test_the_limit_ends_the_batch() -> None:
     with pytest.raises(TooManyDeadLettersError):
         decide()
     assert isinstance(bench.finished[0].error, TooManyDeadLettersError)
+
+
+def test_a_run_of_0_switches_the_limit_off() -> None:
+    _fail(DeadLetterLimit(share=0.0, run=0), 10_000)
+
+
+def test_the_window_is_twice_the_run() -> None:
+    limit = DeadLetterLimit(share=0.5, run=10)
+    limit.passed(1_000_000)
+    _fail(limit, 20)
+    with pytest.raises(TooManyDeadLettersError, match="YUPAN_DEAD_LETTER_RUN"):
+        limit.failed()
+
+
+class Again(Record):
+    """A record that was replayed."""
+
+    def headers(self) -> Any:
+        return [("yupan.replayed", b"3:17")]
+
+
+def test_replayed_events_that_fail_again_stop_no_worker() -> None:
+    bench = Bench(limit=DeadLetterLimit(run=1, share=0.0))
+    with bench.batch(Again(0)) as batch, batch.scope(batch.messages[0]):
+        raise ValueError
+    assert bench.metrics.dead == [("in", "agent_raised")]
+    with pytest.raises(TooManyDeadLettersError), bench.batch(Record(1)) as batch, batch.scope(batch.messages[0]):
+        raise ValueError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from schemas import headers as wire
-from schemas.dead_letter import MAX_KEY, MAX_VALUE, DeadLetter, dead_letter, revived
+from schemas.dead_letter import MAX_KEY, MAX_VALUE, DeadLetter, dead_letter, mark, revived
 from schemas.errors import RecordError
 
 NOW = 1795320000000
@@ -70,7 +70,7 @@ def test_our_own_fault_is_named_and_numbers_in_its_text_are_masked() -> None:
 
 def test_a_replayed_record_that_fails_again_counts_its_attempts() -> None:
     first = dead_letter(Raw(), RecordError("bad_time", "late"), "yupan-decide", NOW)
-    again = Raw(own_headers=revived(first.headers))
+    again = Raw(own_headers=revived(first.headers, "3:17"))
     second = errors(dead_letter(again, RecordError("bad_time", "late"), "yupan-decide", NOW + 60_000))
     assert (second["attempt"], second["first_failed_at"]) == ("2", "2026-11-22T04:00:00.000Z")
 
@@ -78,7 +78,22 @@ def test_a_replayed_record_that_fails_again_counts_its_attempts() -> None:
 def test_replaying_brings_back_the_original_headers() -> None:
     raw = Raw(own_headers=[("ce_id", b"e-1"), ("traceparent", b"00-1-2-01")])
     letter = dead_letter(raw, RecordError("bad_time", "late"), "yupan-decide", NOW)
-    assert [h for h in revived(letter.headers) if not h[0].startswith(wire.ERROR)] == raw.own_headers
+    back = [h for h in revived(letter.headers, "3:17") if not h[0].startswith(wire.ERROR)]
+    assert back == [*(raw.own_headers or ()), (wire.REPLAYED, b"3:17")]
+
+
+def test_who_is_replayed_twice_carries_the_place_of_the_last_letter_alone() -> None:
+    first = dead_letter(Raw(), RecordError("bad_time", "late"), "yupan-decide", NOW)
+    second = dead_letter(Raw(own_headers=revived(first.headers, "3:17")), KeyError("bug"), "yupan-decide", NOW)
+    assert wire.read(second.headers)[wire.REPLAYED] == "3:17"
+    places = [value for name, value in revived(second.headers, "3:40") if name == wire.REPLAYED]
+    assert places == [b"3:40"]
+
+
+def test_a_mark_names_its_letter_and_the_replayed_record() -> None:
+    made = mark("3:17", "yupan.state.v1", 2, 55)
+    assert (made.value, made.key) == (None, b"3:17")
+    assert wire.read(made.headers) == {"yupan.replayed": "3:17", "yupan.replayed.to": "yupan.state.v1/2@55"}
 
 
 def test_what_is_too_large_is_cut_and_says_so() -> None:

@@ -53,3 +53,14 @@ def test_an_unknown_setting_is_refused_but_not_what_kubernetes_adds() -> None:
 
 def test_no_setting_looks_like_what_kubernetes_adds() -> None:
     assert [name for name in Settings.__dataclass_fields__ if settings._SERVICE_LINK(f"YUPAN_{name.upper()}")] == []
+
+
+def test_the_limit_of_dead_letters() -> None:
+    found = load(DEAD_LETTER_RUN="0", DEAD_LETTER_SHARE="0.9")
+    assert (found.dead_letter_run, found.dead_letter_share) == (0, 0.9)
+    assert load(**{name.removeprefix("YUPAN_"): text for name, text in found.environ().items()}) == found
+    for text in ("1.1", "-0.1", "nan", "50%"):
+        with pytest.raises(UsageError, match=r"^YUPAN_DEAD_LETTER_SHARE .* is not a number from 0 to 1"):
+            load(DEAD_LETTER_SHARE=text)
+    with pytest.raises(UsageError, match=r"^YUPAN_DEAD_LETTER_RUN .* is not a whole number"):
+        load(DEAD_LETTER_RUN="-1")
