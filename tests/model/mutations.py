@@ -1,0 +1,130 @@
+"""The rules of the engine (design §5), each taken out on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest import mock
+
+from confluent_kafka import TopicPartition
+
+from streams.engine.assignment import Assignment
+from streams.engine.batch import EngineBatch
+from streams.engine.committer import Committer
+from streams.engine.instant import InstantProducer
+from streams.engine.ownership import Ownership
+from streams.engine.restore import BEGINNING, Restorer, _pairs
+
+Mutation = Callable[[], AbstractContextManager[Any]]
+MUTATIONS: dict[str, Mutation] = {}
+RARE = {"comes_back_in_the_middle_of_a_takeover", "waits_for_what_a_zombie_writes"}
+"""Bugs that this model found: one in about a thousand interleavings, too rare for a quick test."""
+
+
+def mutation(target: Any, name: str) -> Callable[[Any], Any]:
+    """Replace `target.name` by the decorated function."""
+
+    def register(function: Any) -> Any:
+        named = function.fget if isinstance(function, property) else function
+        MUTATIONS[named.__name__] = lambda: mock.patch.object(target, name, function)
+        return function
+
+    return register
+
+
+_begin_partition = Committer._begin
+_drop = Ownership._drop
+_start_offsets = Restorer._start_offsets
+_come_back = Assignment._come_back
+
+
+@mutation(Restorer, "_start_offsets")
+def asks_before_it_fences(self: Any, names: Any) -> Any:
+    found = self._handles().offsets.committed([TopicPartition(*name) for name in names], 60.0)
+    _start_offsets(self, names)
+    return {(tp.topic, tp.partition): tp.offset if tp.offset >= 0 else BEGINNING for tp in found}
+
+
+@mutation(Restorer, "_fence")
+def never_fences(self: Any, partition: int) -> int:
+    """Nobody aborts what a dead owner left open."""
+    tp = TopicPartition(self._config.changelog, partition)
+    return int(self._handles().uncommitted.get_watermark_offsets(tp, timeout=20)[1])
+
+
+@mutation(InstantProducer, "acknowledged")
+def commits_before_pops_are_acknowledged(self: Any) -> None:
+    """Pops may still be on their way."""
+
+
+@mutation(Committer, "_begin")
+def owner_record_is_missing(self: Any, partition: int) -> Any:
+    owner, self._outbox.owner = self._outbox.owner, None
+    try:
+        return _begin_partition(self, partition)
+    finally:
+        self._outbox.owner = owner
+
+
+@mutation(Committer, "full")
+@property
+def backlog_is_unbounded(self: Any) -> bool:
+    return False
+
+
+@mutation(Ownership, "settle")
+async def gives_partitions_up_before_it_commits(self: Any, partitions: Any, within_s: float) -> bool:
+    return True
+
+
+@mutation(Ownership, "drop_aborted")
+def keeps_state_after_an_abort(self: Any, touched: set[int]) -> set[Any]:
+    again = {(topic, n) for n in touched & set(self._partitions) for topic in self._partitions[n].offsets}
+    for number in touched & set(self._partitions):
+        _drop(self, self._partitions[number], park=self._partitions[number].ready)
+    return again
+
+
+@mutation(Assignment, "come_back")
+def reads_on_after_an_abort(self: Any, names: Any) -> None:
+    """Nothing is read again from where it is committed."""
+
+
+@mutation(Restorer, "_read")
+def restores_one_piece_only(self: Any, partition: int, start: int, high: int, store: Any) -> tuple[int, int]:
+    reader = self._handles().committed
+    reader.assign([TopicPartition(self._config.changelog, partition, start)])
+    message = reader.poll(1.0)
+    pairs = _pairs([message] if message is not None else [])
+    store.restore(pairs)
+    return high, len(pairs)
+
+
+@mutation(Ownership, "give_up_lost")
+async def goes_on_after_its_partitions_are_lost(self: Any, names: Any) -> None:
+    """As if nothing had happened."""
+
+
+@mutation(EngineBatch, "give_up")
+def keeps_what_a_failed_event_wrote(self: Any, cause: Any, error: Exception) -> None:
+    self._soon.clear()
+    topic, value, key, headers = self._desk.dead_letter(cause, error)
+    self.send(topic, value, key, headers)
+
+
+@mutation(Assignment, "_come_back")
+def comes_back_in_the_middle_of_a_takeover(self: Any, consumer: Any, names: Any) -> None:
+    self._assigning, before = False, self._assigning
+    _come_back(self, consumer, names)
+    self._assigning = before
+
+
+@mutation(Restorer, "_restore")
+def waits_for_what_a_zombie_writes(self: Any, partition: int, store: Any) -> int:
+    self._fence(partition)
+    tp = TopicPartition(self._config.changelog, partition)
+    low, high = self._handles().uncommitted.get_watermark_offsets(tp, timeout=20)
+    end, records = self._read(partition, self._start_of(partition, store, low), high, store)
+    store.restored(end)
+    return int(records)
