@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from streams.engine.instant import InstantProducer
 from streams.engine.metrics import EngineMetrics
 from streams.engine.outbox import Outbox
 from streams.engine.partition import Partition
-from streams.engine.retry import FencedError, MustAbortError
+from streams.engine.retry import FencedError, GaveUpError, MustAbortError
 from streams.engine.store import Store, encode
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,9 @@ class Committer:
         self._open: _Transaction | None = None
         self._broken: MustAbortError | FencedError | None = None
         self._void: set[int] = set()  # partitions with decisions that the broken transaction does not hold
+        self.stale = False
+        """The broker was away: a transactional producer that is used after that may wait for ever, since librdkafka
+        remembers coordinators of before (its issues 5456, 5511). Nothing begins until `renew`."""
         self._committing = False
         self._aborts = 0
         self._pending: deque[EngineBatch] = deque()
@@ -83,14 +87,14 @@ class Committer:
 
     def add(self, batch: EngineBatch) -> None:
         """Take a decided batch. While a commit runs it waits: producing then would fail."""
-        if self._committing:
+        if self._committing or self.stale:
             self._pending.append(batch)
         else:
             self._include(batch)
 
     def progress(self, topic: str, partition: int, offset: int) -> None:
         """The end of a topic is known to lie at `offset`, behind markers that are no records."""
-        if self._committing:
+        if self._committing or self.stale:
             self._ends[topic, partition] = offset
         elif self._broken is None:
             try:
@@ -168,9 +172,12 @@ class Committer:
                     await asyncio.sleep(min(left, 0.02))
 
     async def drain(self) -> None:
-        """Commit until nothing is left undone."""
-        while self.busy:
-            await self.commit()
+        """Commit until nothing is left undone, or waiting for the broker is given up."""
+        with suppress(GaveUpError):
+            while self.busy:
+                if self._open is None:  # what is decided waits for a producer
+                    await self.renew()
+                await self.commit()
 
     async def commit(self) -> None:
         """Commit what is decided so far; on errors that say so, abort it instead. Raises `FencedError`."""
@@ -191,7 +198,28 @@ class Committer:
             self._take_pending()
             self._committed()
 
+    async def renew(self) -> None:
+        """Go on with a new producer after an outage (see `stale`). Raises `FencedError`, `GaveUpError`."""
+        await self.commit()
+        async with self._lock:
+            if not self.stale:
+                return
+            self._committing = True
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox.start)
+            except GaveUpError:
+                raise
+            except MustAbortError as error:
+                raise FencedError(f"no new producer: {error}") from error
+            finally:
+                self._committing = False
+            self.stale = False
+            self._take_pending()
+            self._committed()
+
     def _take_pending(self) -> None:
+        if self.stale:
+            return
         while self._pending:
             self._include(self._pending.popleft())
         ends, self._ends = self._ends, {}

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -30,7 +31,7 @@ from streams.engine.ownership import Name, Ownership
 from streams.engine.partition import Partition
 from streams.engine.precheck import check_topics
 from streams.engine.restore import Restorer
-from streams.engine.retry import FencedError, Retry
+from streams.engine.retry import FencedError, GaveUpError, Retry, Watchdog
 from streams.engine.urgent import UrgentConsumer
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Engine:
         self._ready = asyncio.Event()
         self._steady = {True: Steady(0, 0), False: Steady(0, 0)}  # by "urgent"
         self._assignment: Assignment
+        self._renewing: asyncio.Task[None] | None = None
         self._build_clients()
         self._build_flow(dead_letter, limit or DeadLetterLimit())
 
@@ -85,6 +87,7 @@ class Engine:
         self._committing = ThreadPoolExecutor(1, f"{config.group}-commit")
         self._restoring = ThreadPoolExecutor(RESTORERS, f"{config.group}-restore")
         self._retry = Retry()
+        self._watchdog = Watchdog(self._retry)
         self._instant = InstantProducer(config, self._retry)
         self._restorer = Restorer(config, self._clock)
         self._group = GroupConsumer(config, self._clock, self._metrics, self._pass_on, self.fail)
@@ -291,8 +294,21 @@ class Engine:
             partition.ripe = True
             self._ready.set()
 
+    def _look_after_producer(self, up: bool) -> None:
+        self._watchdog.look()
+        if not up:
+            self._committer.stale = self.config.transactional
+        elif self._committer.stale and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.create_task(self._guarded(self._renew()))
+
+    async def _renew(self) -> None:
+        with suppress(GaveUpError):
+            await self._committer.renew()
+
     def _report(self) -> None:
-        self._metrics.broker_up(self._group.health.up and not self._retry.waiting)
+        up = self._group.health.up and not self._retry.waiting
+        self._metrics.broker_up(up)
+        self._look_after_producer(up)
         self._metrics.pending(self._committer.pending)
         self._metrics.assigned(sum(partition.ready for partition in self.partitions.values()))
         self._metrics.armed(sum(len(partition.deadlines) for partition in self.partitions.values()))

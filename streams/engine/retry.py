@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 PAUSE_S = 0.1
 SINK_PAUSE_S = 0.5
+HANGS_AFTER = 40
+"""Seconds; every step has a timeout of its own of 30 s at most."""
 AWAY = frozenset(
     (
         KafkaError._TRANSPORT,
@@ -34,6 +36,10 @@ class MustAbortError(Exception):
     """The transaction cannot be committed; what it holds is decided anew."""
 
 
+class GaveUpError(MustAbortError):
+    """Waiting for a part ended because the engine stops, or must hand partitions over."""
+
+
 class FencedError(PartError):
     """Another worker has taken over, or the client is beyond repair: this process must end."""
 
@@ -44,11 +50,39 @@ def error_of(exception: KafkaException) -> KafkaError:
     return error
 
 
+class Step:
+    """One attempt of a blocking call."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+
+class Watchdog:
+    """Finds a step that does not come back: librdkafka's own timeouts do not always hold (its issues 5456, 5511)."""
+
+    def __init__(self, retry: Retry, looks: int = HANGS_AFTER) -> None:
+        """`looks`: how often the same step may be met. Not a span, so that a process that was paused is not ended."""
+        self._retry = retry
+        self._looks = looks
+        self._met: Step | None = None
+        self._times = 0
+
+    def look(self) -> None:
+        """Call it once a second. Raises `FencedError`."""
+        step = self._retry.step
+        self._times = self._times + 1 if step is not None and step is self._met else 0
+        self._met = step
+        if step is not None and self._times >= self._looks:
+            raise FencedError(f"{step.what}: the Kafka client has not answered for {self._times} s")
+
+
 class Retry:
     """Calls a blocking step until it succeeds. Any thread."""
 
     def __init__(self) -> None:
         self.give_up = threading.Event()
+        self.step: Step | None = None
+        """The step under way; a new object at every attempt."""
         self._waiting: set[int] = set()  # threads
 
     @property
@@ -57,25 +91,27 @@ class Retry:
         return bool(self._waiting)
 
     def __call__(self, what: str, step: Callable[[], T]) -> T:
-        """Run `step`. Raises `FencedError`, or `MustAbortError`, also once `give_up` is set."""
+        """Run `step`. Raises `FencedError`, `MustAbortError`, and `GaveUpError` once `give_up` is set."""
         try:
             while True:
+                self.step = Step(what)
                 try:
                     result = step()
                 except KafkaException as exception:
                     self._judge(what, error_of(exception))
                     self._wait(what, error_of(exception))
                     if self.give_up.wait(PAUSE_S):
-                        raise MustAbortError(f"{what}: gave up waiting") from exception
+                        raise GaveUpError(f"{what}: gave up waiting") from exception
                 else:
                     if threading.get_ident() in self._waiting:
                         log.info("%s: the broker answers again", what)
                     return result
         finally:
+            self.step = None
             self._waiting.discard(threading.get_ident())
 
     def until_part_is_back(self, what: str, step: Callable[[], T]) -> T:
-        """Run `step` again while it raises `PartError`. Raises `MustAbortError` once `give_up` is set."""
+        """Run `step` again while it raises `PartError`. Raises `GaveUpError` once `give_up` is set."""
         told = False
         while True:
             try:
@@ -85,7 +121,7 @@ class Retry:
                     log.warning("%s: waiting until it is back (%s)", what, error)
                     told = True
                 if self.give_up.wait(SINK_PAUSE_S):
-                    raise MustAbortError(f"{what}: gave up waiting") from error
+                    raise GaveUpError(f"{what}: gave up waiting") from error
 
     def _judge(self, what: str, error: KafkaError) -> None:
         if error.fatal():

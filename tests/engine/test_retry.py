@@ -1,0 +1,31 @@
+"""Steps that wait for a broker: how long, and what is done about one that never comes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.engine.retry import FencedError, Retry, Watchdog
+
+
+def test_a_step_that_does_not_come_back_is_found() -> None:
+    retry, found = Retry(), []
+    watchdog = Watchdog(retry, looks=3)
+
+    def hanging() -> None:
+        for _ in range(3):
+            watchdog.look()
+        with pytest.raises(FencedError, match=r"^commit: the Kafka client has not answered"):
+            watchdog.look()
+        found.append(True)
+
+    retry("commit", hanging)
+    assert found == [True]
+    watchdog.look()
+
+
+def test_steps_that_follow_one_another_do_not_hang() -> None:
+    retry = Retry()
+    watchdog = Watchdog(retry, looks=1)
+    for _ in range(5):
+        retry("commit", watchdog.look)
+        watchdog.look()
