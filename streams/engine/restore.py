@@ -70,8 +70,8 @@ class Restorer:
 
     # --- fencing
 
-    def _fence(self, partition: int) -> None:
-        """Abort transactions of dead or replaced owners on the changelog's partition."""
+    def _fence(self, partition: int) -> int:
+        """Abort transactions of dead or replaced owners on the changelog's partition; its end, as of now."""
         handles = self._handles()
         tp = TopicPartition(self._config.changelog, partition)
         _, end = handles.uncommitted.get_watermark_offsets(tp, timeout=ASK_S)
@@ -80,7 +80,7 @@ class Restorer:
         while True:
             _, stable = handles.committed.get_watermark_offsets(tp, timeout=ASK_S)
             if stable >= end:
-                return
+                return end
             if time.monotonic() > until:
                 raise PartError(f"{self._config.changelog}/{partition}: a transaction stays open at offset {stable}")
             owner = self._owner_at(partition, stable)
@@ -114,11 +114,11 @@ class Restorer:
         return Restored(records, time.monotonic() - started)
 
     def _restore(self, partition: int, store: Store) -> int:
-        if self._fences:
-            self._fence(partition)
         handles = self._handles()
         tp = TopicPartition(self._config.changelog, partition)
         low, high = handles.uncommitted.get_watermark_offsets(tp, timeout=ASK_S)
+        if self._fences:
+            high = self._fence(partition)  # behind it only a zombie can write, which cannot commit: never wait for that
         start = self._start_of(partition, store, low)
         if start == high and self._config.transactional:
             store.restored(high)
