@@ -40,7 +40,7 @@ TICK_S = 0.05
 URGENT_POLL_S = 0.001
 REPORT_EVERY_S = 1.0
 RESTORERS = 2
-COMMIT_ANSWER_S = 30.0
+COMMIT_ANSWER_S = 5.0
 STOP_S = 4.0
 
 
@@ -328,6 +328,7 @@ class Engine:
         try:
             done = answer.result(COMMIT_ANSWER_S)
         except TimeoutError:
+            answer.cancel()  # while a broker is away one commit waits in the consumer's thread, not a queue of them
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "offsets are not committed")) from None
         for tp in done:
             if tp.error is not None:

@@ -67,6 +67,7 @@ class GroupConsumer:
         self.room = Room(config.max_fetched, lambda: self._commands.put(_nothing))
         self.metadata: Any = None
         """The group's metadata, for `send_offsets_to_transaction`."""
+        self._nobody: Any = None
         self.epochs: dict[int, int] = {}
         """The life that each partition's fetched records belong to; written in this thread."""
         self.held_back: set[tuple[str, int]] = set()
@@ -88,10 +89,12 @@ class GroupConsumer:
         return not self._thread.is_alive()
 
     def call(self, function: Callable[[Consumer], T]) -> Future[T]:
-        """Run `function(consumer)` in the consumer's thread."""
+        """Run `function(consumer)` in the consumer's thread, unless it is cancelled before."""
         future: Future[T] = Future()
 
         def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
                 future.set_result(function(self._consumer))
             except BaseException as error:
@@ -101,6 +104,15 @@ class GroupConsumer:
         return future
 
     # --- in the consumer's thread
+
+    def refresh(self, consumer: Consumer) -> None:
+        """Take the group's metadata, unless it names no member, which it does between expulsion and `on_lost`.
+
+        Without member and generation Kafka checks neither: it would take the offsets of partitions that are lost.
+        """
+        metadata = consumer.consumer_group_metadata()
+        if metadata != self._nobody:
+            self.metadata = metadata
 
     def wait(self, future: Future[Any], timeout_s: float | None = None) -> bool:
         """Wait for `future` inside a rebalance, doing meanwhile what others ask of the consumer."""
@@ -129,6 +141,7 @@ class GroupConsumer:
                     "error_cb": self._error,
                 }
             )
+            self._nobody = consumer.consumer_group_metadata()
             consumer.subscribe(
                 list(self._config.topics),
                 on_assign=self._rebalance.assigned,
@@ -150,7 +163,7 @@ class GroupConsumer:
         if self._full_since is not None:
             self._go_on(consumer)
         message = consumer.poll(POLL_S)
-        self.metadata = consumer.consumer_group_metadata()
+        self.refresh(consumer)
         # consume() alone would wait the whole time when fewer come
         messages = [message, *consumer.consume(self._config.poll_records - 1, 0)] if message is not None else ()
         self._pass_on(sort(messages, self.epochs))

@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 PAUSE_S = 0.1
 SINK_PAUSE_S = 0.5
-HANGS_AFTER = 40
-"""Seconds; every step has a timeout of its own of 30 s at most."""
+HANGS_AFTER = 30
+"""Seconds; every step has a timeout of its own of 10 s at most."""
 AWAY = frozenset(
     (
         KafkaError._TRANSPORT,
