@@ -61,7 +61,7 @@ class Assignment:
 
     def assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """See `group.Rebalance`."""
-        self._group.metadata = consumer.consumer_group_metadata()
+        self._group.refresh(consumer)
         names = _names(partitions)
         self._owned |= names
         if names:
@@ -91,7 +91,7 @@ class Assignment:
 
     def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """See `group.Rebalance`."""
-        self._group.metadata = consumer.consumer_group_metadata()
+        self._group.refresh(consumer)
         self._let_go(consumer, partitions, "revoked", self._owner.give_up)
 
     def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
