@@ -72,6 +72,11 @@ class _Producing:
             except KafkaException as error:
                 raise MustAbortError(f"{topic}: {error}") from error
 
+    def _flush(self) -> None:
+        assert self._producer is not None
+        if self._producer.flush(STEP_S):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "outputs are not acknowledged"))
+
 
 class TransactionalOutbox(_Producing):
     """Exactly once: outputs, changelog and offsets commit together or not at all."""
@@ -101,6 +106,9 @@ class TransactionalOutbox(_Producing):
         """See `Outbox`."""
         producer = self._producer
         assert producer is not None
+        # the owner's record before the offsets: killed in between, pending offsets would hide behind nothing that
+        # names whom to fence, and the next owner would wait for the transaction to time out
+        self._retry("flush", self._flush)
         self._retry("send_offsets_to_transaction", lambda: producer.send_offsets_to_transaction(offsets, group, STEP_S))
         self._retry("commit_transaction", lambda: producer.commit_transaction(STEP_S))
         producer.poll(0)
@@ -145,11 +153,6 @@ class FlushingOutbox(_Producing):
         if self._failed:
             raise MustAbortError(f"not delivered: {self._failed[0]}")
         self._retry("commit", lambda: self._commit_offsets(offsets))
-
-    def _flush(self) -> None:
-        assert self._producer is not None
-        if self._producer.flush(STEP_S):
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "outputs are not acknowledged"))
 
     def abort(self) -> None:
         """See `Outbox`; what was sent stays sent."""
