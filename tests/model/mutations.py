@@ -12,13 +12,20 @@ from confluent_kafka import TopicPartition
 from streams.engine.assignment import Assignment
 from streams.engine.batch import EngineBatch
 from streams.engine.committer import Committer
+from streams.engine.group import GroupConsumer
 from streams.engine.instant import InstantProducer
+from streams.engine.outbox import TransactionalOutbox
 from streams.engine.ownership import Ownership
 from streams.engine.restore import BEGINNING, Restorer, _pairs
 
 Mutation = Callable[[], AbstractContextManager[Any]]
 MUTATIONS: dict[str, Mutation] = {}
-RARE = {"comes_back_in_the_middle_of_a_takeover", "waits_for_what_a_zombie_writes"}
+RARE = {
+    "commits_offsets_as_nobody",
+    "sends_offsets_before_the_owner_record",
+    "comes_back_in_the_middle_of_a_takeover",
+    "waits_for_what_a_zombie_writes",
+}
 """Bugs that this model found: one in about a thousand interleavings, too rare for a quick test."""
 
 
@@ -111,6 +118,16 @@ def keeps_what_a_failed_event_wrote(self: Any, cause: Any, error: Exception) -> 
     self._soon.clear()
     topic, value, key, headers = self._desk.dead_letter(cause, error)
     self.send(topic, value, key, headers)
+
+
+@mutation(GroupConsumer, "refresh")
+def commits_offsets_as_nobody(self: Any, consumer: Any) -> None:
+    self.metadata = consumer.consumer_group_metadata()
+
+
+@mutation(TransactionalOutbox, "_flush")
+def sends_offsets_before_the_owner_record(self: Any) -> None:
+    """The records may arrive after the offsets."""
 
 
 @mutation(Assignment, "_come_back")

@@ -24,6 +24,7 @@ class ModelProducer(Client):
         self._buffer: deque[tuple[Name, bytes | None, bytes | None, Any]] = deque()
         self._reports: deque[Callable[[], None]] = deque()
         self._in_transaction = False
+        self._ending = False
         self._error: KafkaException | None = None
 
     def __len__(self) -> int:
@@ -44,8 +45,8 @@ class ModelProducer(Client):
         on_delivery: Any = None,
     ) -> None:
         self._alive()
-        if self._identity is not None and not self._in_transaction:
-            raise KafkaException(KafkaError(KafkaError._STATE, "no transaction"))
+        if self._identity is not None and (self._ending or not self._in_transaction):
+            raise KafkaException(KafkaError(KafkaError._STATE, "no transaction, or it is being ended"))
         if self._error is not None:
             raise self._error
         number = partition if partition >= 0 else sum(key or b"") % self._broker.partitions
@@ -136,8 +137,9 @@ class ModelProducer(Client):
     def _end(self, how: str) -> None:
         identity = self._identity
         assert identity is not None
+        self._ending = True
         self._judged(lambda: self._broker.end_transaction(identity, self._epoch, how))
-        self._in_transaction = False
+        self._in_transaction = self._ending = False
 
     def _judged(self, request: Callable[[], None]) -> None:
         try:
