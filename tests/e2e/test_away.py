@@ -39,22 +39,47 @@ def call(number: str, call_id: str, phase: str) -> dict[str, object]:
     return {"call_id": call_id, "msisdn": number, "phase": phase, "seat": "s-1", "occurred_at": now_ms()}
 
 
-def test_a_broker_that_is_killed_is_waited_for(stack: Live) -> None:
-    """Longer than the session of a member, so that the workers lose all their partitions, too."""
+def test_a_broker_that_is_killed_in_the_middle_is_waited_for(stack: Live) -> None:
+    """Longer than a member's session, so that the workers lose their partitions, and one ends with its transaction."""
     numbers = [msisdn() for _ in range(600)]
+    openings = [state(number, "crm", "status", "active") for number in numbers]
+    stack.publish(STATE, *openings[:300])
+    away(stack, seconds=12)
+    stack.publish(STATE, *openings[300:])
+    decided_once(stack, numbers)
+
+
+def test_a_broker_that_is_killed_while_nothing_happens_is_waited_for(stack: Live) -> None:
+    """The workers live on, and their clients do not wait for coordinators of before."""
+    assert stack.supervisor is not None
+    numbers = [msisdn() for _ in range(600)]
+    openings = [state(number, "crm", "status", "active") for number in numbers]
+    stack.publish(STATE, *openings[:300])
+    stack.read(ANOMALY, until=with_key(*numbers[:300]))
+    stack.settle()
+    restarts = stack.supervisor.restarts
+    away(stack)
+    stack.publish(STATE, *openings[300:])
+    decided_once(stack, numbers)
+    assert stack.supervisor.restarts == restarts
+
+
+def away(stack: Live, seconds: float = 0) -> None:
+    """Kill the broker, and start it once both roles show that it is away and it was for so long."""
     assert isinstance(stack.broker, Kafka)
     node = stack.broker.nodes[0]
-    stack.publish(STATE, *(state(number, "crm", "status", "active") for number in numbers[:300]))
     node.kill()
     killed = time.monotonic()
-    wait_for(restarting(stack, shown(stack, "yupan_broker_up", 0)), 30)
-    wait_for(restarting(stack, lambda: time.monotonic() - killed > 12))
+    wait_for(restarting(stack, shown(stack, "yupan_broker_up", 0)), 30, what="the broker is away")
+    wait_for(restarting(stack, lambda: time.monotonic() - killed >= seconds))
     node.start()
     owned = shown(stack, "yupan_assigned_partitions", stack.settings.partitions)
     wait_for(restarting(stack, owned), 90, what="the workers own their partitions again")
-    wait_for(shown(stack, "yupan_broker_up", 1), 30)
+    wait_for(restarting(stack, shown(stack, "yupan_broker_up", 1)), 30, what="the broker is back")
 
-    stack.publish(STATE, *(state(number, "crm", "status", "active") for number in numbers[300:]))
+
+def decided_once(stack: Live, numbers: list[str]) -> None:
+    """Each of these customers has one anomaly, and one row of their state."""
     stack.read(ANOMALY, until=with_key(*numbers), seconds=60)
     stack.settle()
     opened = Counter(seen.record["msisdn"] for seen in stack.read(ANOMALY))
