@@ -148,7 +148,7 @@ def test_a_worker_that_was_paused_past_its_session_is_fenced(kafka: Any, prefix:
     chance = random.Random(5)
     keys = [f"c{chance.randrange(300)}" for _ in range(40_000)]
     publish(kafka.bootstrap, f"{prefix}-in", [(key, {}) for key in keys])
-    options = {"bootstrap": kafka.bootstrap, "prefix": prefix, "slow_s": 0.005, "commit_ms": 500}
+    options = {"bootstrap": kafka.bootstrap, "prefix": prefix, "slow_s": 0.02, "commit_ms": 500}
     with Worker(**options) as first:
         until_counted(first, kafka.bootstrap, prefix, 2_000)
         first.process.send_signal(signal.SIGSTOP)
