@@ -46,6 +46,7 @@ class Worker(Part):
         self._settings = {**settings, "YUPAN_METRICS": self.metrics}
         self.started_at = 0.0
         self.patience_s = PATIENCE_S
+        self._reached = False
 
     def command(self) -> list[str]:
         """This interpreter, so that the worker runs the same code."""
@@ -64,9 +65,21 @@ class Worker(Part):
         try:
             super().wait_ready()
         except PartError:
-            said, error = self._last_line(), _ERRORS.get(self.exit_code or 0)
-            if error is None or not said.startswith(_PREFIX):
-                raise
+            self._raise_its_error()
+            raise
+
+    def require_start(self) -> None:
+        """Raise the error with which the worker has ended, unless it ever reached its broker."""
+        if self._reached:
+            return
+        self._reached = self.read("yupan_broker_up") > 0
+        if not self._reached and not self.alive:
+            self._raise_its_error()
+            raise self._failed(f"ended with code {self.exit_code} before it was ready")
+
+    def _raise_its_error(self) -> None:
+        said, error = self._last_line(), _ERRORS.get(self.exit_code or 0)
+        if error is not None and said.startswith(_PREFIX):
             raise error(f"{self.name}: {said.removeprefix(_PREFIX)}") from None
 
     def restart(self) -> str:
@@ -167,6 +180,8 @@ def run_all(settings: Settings) -> int:
             for worker in supervisor.workers:
                 say(f"{worker.name} starts; metrics on http://{worker.metrics}/metrics, log {worker.log}")
             while not stopped.wait(0.5):
+                for worker in supervisor.workers:
+                    worker.require_start()  # what could not start at all would only fail again
                 supervisor.watch()
         finally:
             supervisor.stop()

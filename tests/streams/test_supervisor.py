@@ -81,6 +81,14 @@ def test_why_a_worker_does_not_start_is_told_in_its_words(worker: Ending, code: 
         worker.start()
 
 
+def test_a_worker_that_never_reached_its_broker_is_not_started_again(worker: Ending) -> None:
+    worker.code = 3
+    worker.launch()
+    ended(worker)
+    with pytest.raises(PartError, match=r"^worker-decide-1: no such thing$"):
+        worker.require_start()
+
+
 def test_without_words_the_end_of_its_log_is_told(worker: Ending) -> None:
     worker.line = "Segmentation fault"
     with pytest.raises(PartError, match=r"ended with code 4 before it was ready(.|\n)*Segmentation fault"):
