@@ -216,10 +216,16 @@ class Live(Stack):
                     elif error.code() == KafkaError._PARTITION_EOF:
                         ends.add(message.partition() or 0)
                 self.check_workers()
-                assert time.monotonic() < give_up, f"{topic}: only {found} in {seconds:.0f} s"
+                assert time.monotonic() < give_up, self._missed(topic, found, seconds)
         finally:
             reader.close()
         return found
+
+    def _missed(self, topic: str, found: list[Seen], seconds: float) -> str:
+        """What a person needs who looks for the reason afterwards."""
+        last = "\n".join(f"  {seen.partition}/{seen.offset} {seen.key!r} {seen.names}" for seen in found[-5:])
+        armed, log = self.metric("decide", "yupan_armed_deadlines"), self.log("decide")[-2_000:]
+        return f"{topic}: only {len(found)} records in {seconds:.0f} s, {armed:.0f} deadlines armed\n{last}\n{log}"
 
     def settle(self, seconds: float = 60.0) -> None:
         """Wait until both groups have committed all that is written now, and what follows from it."""
