@@ -92,7 +92,7 @@ class Dispatch:
     def choose(self) -> Iterator[EngineBatch]:
         """The batches to hand to their agents now; each is in flight from here on."""
         bulk_in_flight = False
-        idle: Partition | None = None
+        idle: list[Partition] = []
         for partition in list(self._partitions.values()):
             if not partition.ready or partition.dead:
                 continue
@@ -100,26 +100,28 @@ class Dispatch:
                 bulk_in_flight = bulk_in_flight or not partition.in_flight.urgent
             elif partition.urgent:
                 yield self._in_flight(partition, partition.urgent.popleft())
-            elif self._has_bulk(partition) and (idle is None or partition.turn < idle.turn):
-                idle = partition
-        if idle is not None and not bulk_in_flight and not idle.dead:
-            yield from self._bulk(idle)
+            elif partition.bulk or partition.ripe:
+                idle.append(partition)
+        if not bulk_in_flight:
+            yield from self._slice_of_bulk(idle)
 
-    def _has_bulk(self, partition: Partition) -> bool:
-        return bool(partition.bulk) or partition.ripe
+    def _slice_of_bulk(self, idle: list[Partition]) -> Iterator[EngineBatch]:
+        for partition in sorted(idle, key=lambda partition: partition.turn):
+            batch = None if partition.dead else self._bulk(partition)
+            if batch is not None:
+                yield self._in_flight(partition, batch)
+                return  # one whose ripe deadlines were all disarmed has none: then it is the next one's turn
 
-    def _bulk(self, partition: Partition) -> Iterator[EngineBatch]:
+    def _bulk(self, partition: Partition) -> EngineBatch | None:
         self._turn += 1
         partition.turn = self._turn
         if partition.ripe:
             taken = partition.deadlines.take(self._slice)
             if taken is not None:
                 topic, fired = taken
-                yield self._in_flight(partition, EngineBatch(self._desk, partition, topic, fired=fired))
-                return
+                return EngineBatch(self._desk, partition, topic, fired=fired)
             partition.ripe = False
-        if partition.bulk:
-            yield self._in_flight(partition, partition.bulk.popleft())
+        return partition.bulk.popleft() if partition.bulk else None
 
     def _in_flight(self, partition: Partition, batch: EngineBatch) -> EngineBatch:
         partition.in_flight = batch

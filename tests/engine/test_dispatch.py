@@ -104,6 +104,13 @@ def test_one_batch_a_partition_is_in_flight() -> None:
     assert stage.next() == [("call", 0, [1])]
 
 
+def test_a_partition_whose_ripe_deadlines_are_gone_gives_its_turn_to_the_next() -> None:
+    stage = Stage()
+    stage.partitions[0].ripe = True  # as it is once the last of them was taken
+    stage.fetch("in", 1, 0)
+    assert stage.next() == [("in", 1, [0])]
+
+
 def test_urgent_in_flight_does_not_hold_up_bulk_of_others() -> None:
     stage = Stage()
     stage.fetch("call", 0, 0)
