@@ -15,6 +15,8 @@ Ends = dict[tuple[str, int], int]
 class _Broker(msgspec.Struct):
     state: str = ""
     rxidle: int = 0
+    txidle: int = 0
+    waitresp_cnt: int = 0
     toppars: dict[str, object] = {}
 
 
@@ -68,10 +70,8 @@ class Health:
         connected = any(broker.state == "UP" for broker in found.brokers.values())
         self._was_connected = self._was_connected or connected
         # while a cluster is away nobody leads anything
-        self.up = connected >= self._was_connected and all(
-            broker.state == "UP" and broker.rxidle < self._silent_us for broker in leaders
-        )
-        if not self.up:
+        self.up = connected >= self._was_connected and not any(self._is_away(broker) for broker in leaders)
+        if not self.up or any(broker.rxidle >= self._silent_us for broker in leaders):
             self.broken()
         self.ends = {
             (topic, int(number)): partition.ls_offset
@@ -79,3 +79,8 @@ class Health:
             for number, partition in held.partitions.items()
             if partition.ls_offset >= 0
         }
+
+    def _is_away(self, broker: _Broker) -> bool:
+        """Whether it owes us an answer for too long. Who has fetched enough asks nothing, and hears nothing."""
+        waited = min(broker.rxidle, broker.txidle) if broker.waitresp_cnt else 0
+        return broker.state != "UP" or waited >= self._silent_us

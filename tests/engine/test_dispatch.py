@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -222,9 +223,10 @@ def test_an_interruption_begins_anew() -> None:
     assert health.polled(1_100).since == 1_100
 
 
-def _statistics(state: str, idle: int, toppars: str = '{"in-0": {"topic": "in"}}') -> str:
+def _statistics(state: str, idle: int, waiting: int = 1, sent: int = 9_000_000) -> str:
+    broker = {"state": state, "rxidle": idle, "txidle": sent, "waitresp_cnt": waiting, "toppars": {"in-0": {}}}
     return (
-        f'{{"name": "x", "brokers": {{"b": {{"state": "{state}", "rxidle": {idle}, "toppars": {toppars}}}}},'
+        f'{{"name": "x", "brokers": {{"b": {json.dumps(broker)}}},'
         ' "topics": {"in": {"partitions": {"0": {"ls_offset": 7, "hi_offset": 9}, "-1": {"ls_offset": -1001}}}}}'
     )
 
@@ -236,6 +238,15 @@ def test_a_silent_broker_that_leads_our_partitions_breaks_the_quiet(state: str, 
     health.statistics(_statistics(state, idle))
     assert health.up is up
     assert health.polled(1_100).since == (1_000 if up else 1_100)
+
+
+@pytest.mark.parametrize(("waiting", "sent"), [(0, 9_000_000), (1, 1_000)])
+def test_a_broker_that_was_asked_nothing_is_up_but_its_silence_is_no_quiet(waiting: int, sent: int) -> None:
+    health = Health()
+    health.polled(1_000)
+    health.statistics(_statistics("UP", 9_000_000, waiting, sent))
+    assert health.up
+    assert health.polled(1_100).since == 1_100
 
 
 def _brokers(*brokers: tuple[str, str]) -> str:
