@@ -171,7 +171,8 @@ class GroupConsumer:
     def _pass_on(self, fetched: Fetched) -> None:
         now = self._clock.now_ms()
         fetched.steady = self.health.polled(now)
-        if fetched.groups or fetched.ends or now - self._told_at >= TELL_EVERY_MS:
+        # a clock that is set back must not silence this until it has caught up: no deadline would fall due by quiet
+        if fetched.groups or fetched.ends or not 0 <= now - self._told_at < TELL_EVERY_MS:
             self._told_at = now
             self.room.take(fetched.records)
             self._hand_over(fetched)

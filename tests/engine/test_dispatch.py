@@ -13,7 +13,9 @@ from streams.engine.config import EngineConfig
 from streams.engine.deadlines import Deadlines, Steady
 from streams.engine.dispatch import Dispatch
 from streams.engine.fetched import Fetched
+from streams.engine.group import GroupConsumer
 from streams.engine.health import BREAK_MS, Health
+from streams.engine.metrics import NullMetrics
 from streams.engine.partition import Partition
 from streams.engine.room import Room
 from tests.engine.bench import Bench, Record
@@ -214,6 +216,22 @@ def test_a_gap_or_a_clock_set_back_begins_anew(gap: int) -> None:
     health = Health()
     health.polled(1_000)
     assert health.polled(1_000 + gap) == Steady(1_000 + gap, 1_000 + gap)
+
+
+def test_a_consumer_whose_clock_is_set_back_goes_on_telling_that_nothing_came() -> None:
+    """Else no deadline would fall due by quiet until the clock has caught up with itself."""
+    clock, handed = ManualClock(1_000_000), list[Fetched]()
+    consumer = GroupConsumer(EngineConfig("nowhere", "g", ("in",)), clock, NullMetrics(), handed.append, _unexpected)
+    consumer._pass_on(Fetched())
+    consumer._pass_on(Fetched())
+    assert len(handed) == 1
+    clock.set(700_000)
+    consumer._pass_on(Fetched())
+    assert [fetched.steady for fetched in handed] == [Steady(1_000_000, 1_000_000), Steady(700_000, 700_000)]
+
+
+def _unexpected(error: BaseException) -> None:
+    raise error
 
 
 def test_an_interruption_begins_anew() -> None:
