@@ -249,23 +249,22 @@ class Committer:
         return stores
 
     async def _write_changes(self, transaction: _Transaction, number: int, changes: dict[str, Any]) -> None:
-        produce, changelog = self._outbox.produce, self._config.changelog
-        written = transaction.written[number] = {}
-        output = Output(changelog, None, None, None, number)
-        for key, record in changes.items():
-            value = None if record is None else encode(record)
-            written[key] = value
-            output = Output(changelog, value, key.encode(), None, number)
-            if len(written) < len(changes):
-                produce(output)
-            if len(written) % PIECE == 0:
-                await asyncio.sleep(0)  # urgent events get their turn
-
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 transaction.last[number] = message.offset() or 0
 
-        produce(output, delivered)
+        write, changelog = self._outbox.write, self._config.changelog
+        written = transaction.written[number] = {}
+        left = len(changes)
+        for key, record in changes.items():
+            left -= 1
+            value = written[key] = None if record is None else encode(record)
+            if left:
+                write(changelog, value, key.encode(), number)
+            else:
+                write(changelog, value, key.encode(), number, on_delivery=delivered)
+            if left % PIECE == 0:
+                await asyncio.sleep(0)  # urgent events get their turn
 
     def _finish(self, transaction: _Transaction, offsets: list[TopicPartition], stores: dict[int, Store]) -> None:
         self._instant.acknowledged()

@@ -42,6 +42,7 @@ class EngineConfig:
     commit_events: int = 20_000
     poll_records: int = 1_000
     slice_events: int = 200
+    """Bulk records of a batch at most, where urgent topics want their turn in between."""
     max_pending: int = 64
     """Batches decided and waiting for a commit; beyond, the input stands still."""
     max_fetched: int = 4_000
@@ -85,6 +86,11 @@ class EngineConfig:
     def urgent_topics(self) -> frozenset[str]:
         """The urgent topics that this engine reads."""
         return frozenset(self.urgent) & frozenset(self.topics)
+
+    @property
+    def batch_events(self) -> int:
+        """Bulk records of a batch at most: all of a poll where nothing urgent waits for its end."""
+        return self.slice_events if self.urgent_topics else max(self.slice_events, self.poll_records)
 
     def client(self) -> Conf:
         """Settings of every client."""

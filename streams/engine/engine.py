@@ -135,7 +135,7 @@ class Engine:
             self.partitions,
             desk,
             config.urgent_topics,
-            config.slice_events,
+            config.batch_events,
             self._group.room.give,
             self._committer.progress,
         )

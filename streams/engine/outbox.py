@@ -12,7 +12,6 @@ from streams.engine.config import EngineConfig
 from streams.engine.retry import FencedError, MustAbortError, Retry
 
 STEP_S = 10.0
-Delivered = Callable[[KafkaError | None, Message], None]
 
 
 class Outbox(Protocol):
@@ -27,8 +26,11 @@ class Outbox(Protocol):
     def begin(self) -> None:
         """Open a transaction. Raises `FencedError`."""
 
-    def produce(self, output: Output, delivered: Delivered | None = None) -> None:
+    def produce(self, output: Output) -> None:
         """Add one record. Raises `MustAbortError` when the transaction is beyond repair."""
+
+    def write(self, topic: str, value: bytes | None, key: bytes | None, partition: int, **more: Any) -> None:
+        """Add one record, its parts given one by one: the changelog has thousands a commit. Raises as `produce`."""
 
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
         """Make records and offsets visible. Raises `MustAbortError`, `FencedError`."""
@@ -54,18 +56,21 @@ class _Producing:
         """See `Outbox`."""
         self._producer = None  # its own close() would wait for a broker that is away
 
-    def _send(self, output: Output, delivered: Delivered | None) -> None:
+    def produce(self, output: Output) -> None:
+        """See `Outbox`."""
+        topic, value, key, headers, partition = output
+        if headers is None:
+            self.write(topic, value, key, partition)
+        else:
+            self.write(topic, value, key, partition, headers=headers)
+
+    def write(self, topic: str, value: bytes | None, key: bytes | None, partition: int, **more: Any) -> None:
+        """See `Outbox`; a full buffer is waited for."""
         producer = self._producer
         assert producer is not None
-        topic, value, key, headers, partition = output
-        extra: dict[str, Any] = {}
-        if headers is not None:
-            extra["headers"] = headers
-        if delivered is not None:
-            extra["on_delivery"] = delivered
         while True:
             try:
-                producer.produce(topic, value, key, partition, **extra)
+                producer.produce(topic, value, key, partition, **more)
                 return
             except BufferError:
                 producer.poll(0.01)
@@ -97,10 +102,6 @@ class TransactionalOutbox(_Producing):
             self._producer.begin_transaction()
         except KafkaException as error:
             raise FencedError(f"begin_transaction: {error}") from error
-
-    def produce(self, output: Output, delivered: Delivered | None = None) -> None:
-        """See `Outbox`."""
-        self._send(output, delivered)
 
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
         """See `Outbox`."""
@@ -142,10 +143,6 @@ class FlushingOutbox(_Producing):
 
     def begin(self) -> None:
         """See `Outbox`."""
-
-    def produce(self, output: Output, delivered: Delivered | None = None) -> None:
-        """See `Outbox`."""
-        self._send(output, delivered)
 
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
         """See `Outbox`."""
