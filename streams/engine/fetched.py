@@ -48,5 +48,14 @@ def sort(messages: Iterable[Any], epochs: Mapping[int, int]) -> Fetched:
             fetched.ends[message.topic(), message.partition()] = message.offset()
         else:
             log.warning("reading %s: %s: %s", message.topic() or "", error.name(), error.str())
+    _drop_passed_ends(fetched)
     fetched.records = sum(map(len, groups.values()))
     return fetched
+
+
+def _drop_passed_ends(fetched: Fetched) -> None:
+    """An end that was told before the records that came behind it is none any more."""
+    for name, offset in list(fetched.ends.items()):
+        group = fetched.groups.get(name)
+        if group is not None and group[-1].offset() >= offset:
+            del fetched.ends[name]

@@ -21,6 +21,7 @@ class ModelConsumer(Client):
         self._committed = conf["isolation.level"] == "read_committed"
         self._at: dict[Name, int] = {}
         self._ended: dict[Name, int] = {}
+        self._known: dict[Name, int] = {}  # each end as of the last fetch
         self._paused: set[Name] = set()
         self._topics: list[str] = []
         self._member: Member | None = None
@@ -103,6 +104,11 @@ class ModelConsumer(Client):
             if name in self._paused:
                 continue
             end, log = self._broker.end(name, self._committed), self._broker.log(name)
+            known, self._known[name] = self._known.get(name, end), end
+            if self._at[name] == known < end and self._ended.get(name) != known and len(found) < most:
+                # the end of the last fetch is told before what has come since
+                self._ended[name] = known
+                found.append(_end(name, known))
             while self._at[name] < end and len(found) < most:
                 offset, entry = self._at[name], log[self._at[name]]
                 self._at[name] += 1
@@ -111,7 +117,7 @@ class ModelConsumer(Client):
             at = self._at[name]
             if at >= end and self._ended.get(name) != at and len(found) < most:
                 self._ended[name] = at
-                found.append(Record(name, at, None, None, error=KafkaError(KafkaError._PARTITION_EOF)))
+                found.append(_end(name, at))
         return found
 
     # --- asking
@@ -238,3 +244,7 @@ class ModelConsumer(Client):
             self._broker.group.leave(self._member)
             self._member = None
         self._topics, self._at = [], {}
+
+
+def _end(name: Name, offset: int) -> Record:
+    return Record(name, offset, None, None, error=KafkaError(KafkaError._PARTITION_EOF))

@@ -1,0 +1,53 @@
+"""What a consumer returned, sorted: records by topic and partition, and the ends that still are ends."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError
+
+from streams.engine.fetched import sort
+
+
+class Fake(NamedTuple):
+    """A record of `in`, or the news of an end, as confluent_kafka gives them."""
+
+    number: int
+    at: int
+    is_end: bool = False
+
+    def topic(self) -> str:
+        return "in"
+
+    def partition(self) -> int:
+        return self.number
+
+    def offset(self) -> int:
+        return self.at
+
+    def error(self) -> KafkaError | None:
+        return KafkaError(KafkaError._PARTITION_EOF) if self.is_end else None
+
+
+def test_records_are_grouped_in_their_order() -> None:
+    fetched = sort([Fake(0, 5), Fake(1, 8), Fake(0, 6)], {0: 1})
+    assert {name: [m.offset() for m in group] for name, group in fetched.groups.items()} == {
+        ("in", 0): [5, 6],
+        ("in", 1): [8],
+    }
+    assert fetched.records == 3
+    assert fetched.ends == {}
+
+
+def test_an_end_behind_records_is_kept_and_may_lie_behind_markers() -> None:
+    assert sort([Fake(0, 5), Fake(0, 6, True)], {}).ends == {("in", 0): 6}
+    assert sort([Fake(0, 5), Fake(0, 8, True)], {}).ends == {("in", 0): 8}
+    assert sort([Fake(1, 5), Fake(0, 5, True)], {}).ends == {("in", 0): 5}
+
+
+def test_an_end_with_records_behind_it_is_none() -> None:
+    """Else those would be decided, and the offset before them committed: the next owner would decide them again."""
+    fetched = sort([Fake(0, 5, True), Fake(0, 5), Fake(0, 6)], {})
+    assert fetched.ends == {}
+    assert [message.offset() for message in fetched.groups["in", 0]] == [5, 6]
+    assert sort([Fake(0, 5, True), Fake(0, 5), Fake(0, 6, True)], {}).ends == {("in", 0): 6}
