@@ -76,6 +76,24 @@ def test_restored_records_are_read_and_tombstones_delete(store: Store) -> None:
     assert [store.load(key) for key in ("a", "b", "c")] == [None, RECORD, None]
 
 
+def test_restored_records_change_and_go_without_being_read_before(store: Store) -> None:
+    store.restore([("a", encode(1)), ("b", encode(1))])
+    store.apply({"a": 2})
+    commit(store, {"a": 2}, 8)
+    store.apply({"b": None})
+    commit(store, {"b": None}, 9)
+    assert [store.load(key) for key in ("a", "b")] == [2, None]
+    assert [*store.scan("a"), *store.scan("b")] == [("a", 2)]
+
+
+def test_what_is_restored_replaces_what_was_read(store: Store) -> None:
+    store.restore([("a", encode(1)), ("b", encode(1))])
+    assert (store.load("a"), store.load("b")) == (1, 1)
+    store.restore([("a", encode(2)), ("b", None)])
+    assert (store.load("a"), store.load("b")) == (2, None)
+    assert [key for key, _ in store.scan("a")] == ["a"]
+
+
 def test_position_is_that_of_the_last_commit_with_its_time(opened: tuple[Store, ManualClock]) -> None:
     store, clock = opened
     assert store.position() is None
@@ -137,21 +155,25 @@ def shelf_of() -> Callable[[str], Shelf]:
     )
 
 
-def test_shelf_gives_a_parked_store_back_once(shelf_of: Callable[[str], Shelf]) -> None:
-    shelf = shelf_of("memory")
+@pytest.mark.parametrize("kind", ["memory", "rocksdb"])
+def test_shelf_gives_a_parked_store_back_once(kind: str, shelf_of: Callable[[str], Shelf], tmp_path: Path) -> None:
+    shelf = shelf_of("memory" if kind == "memory" else f"rocksdb://{tmp_path}")
     store = shelf.open(3)
-    store.apply({"a": 1})
     shelf.park(3, store)
     assert shelf.open(3) is store
+    store.close()
     assert shelf.open(3) is not store
 
 
-def test_shelf_forgets_what_nobody_asked_for(shelf_of: Callable[[str], Shelf]) -> None:
-    shelf = shelf_of("memory")
-    store = shelf.open(3)
+@pytest.mark.parametrize("kind", ["memory", "rocksdb"])
+def test_shelf_forgets_what_nobody_asked_for(kind: str, shelf_of: Callable[[str], Shelf], tmp_path: Path) -> None:
+    shelf = shelf_of("memory" if kind == "memory" else f"rocksdb://{tmp_path}")
+    store, needed = shelf.open(3), shelf.open(4)
     shelf.park(3, store)
-    shelf.forget_parked()
-    assert shelf.open(3) is not store
+    shelf.park(4, needed)
+    shelf.forget_parked({4})
+    assert shelf.open(3) is not store  # of RocksDB's it would fail were the first still open
+    assert shelf.open(4) is needed
 
 
 def test_shelf_keeps_a_directory_by_instance_and_partition(shelf_of: Callable[[str], Shelf], tmp_path: Path) -> None:
