@@ -8,6 +8,7 @@ from typing import Any
 
 import faust
 import uvloop
+from faust.tables.manager import TableManager
 
 from schemas.errors import UsageError
 from streams.engine.engine import Engine
@@ -20,6 +21,22 @@ class YupanApp(faust.App):
 
     def _create_directories(self) -> None:
         """Do nothing: Faust's data directory would stay empty."""
+
+
+class NoTables(TableManager):
+    """Faust's tables are not used."""
+
+    async def on_start(self) -> None:
+        """Start without the second that Faust gives an app to make tables."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
+class AppProcess(faust.Worker):
+    """The process around the app."""
+
+    async def _sentinel_task(self) -> None:
+        """End without a last second of the event loop: by now all of it has stopped."""
 
 
 def build_app(role: str, engine: Engine, bindings: Sequence[Binding]) -> faust.App:
@@ -38,6 +55,7 @@ def build_app(role: str, engine: Engine, bindings: Sequence[Binding]) -> faust.A
         broker_commit_interval=3600.0,
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
+        TableManager=NoTables,
     )
     app.transport = app.producer_transport = EngineTransport(app.conf.broker, app, engine)
     for binding in bindings:
@@ -64,7 +82,7 @@ def _looping(process: Process) -> Callable[[Any], Awaitable[None]]:
 
 def run_app(app: faust.App, loglevel: int = logging.INFO) -> None:
     """Run until SIGTERM or SIGINT; logging is set up by the caller."""
-    worker = faust.Worker(
+    worker = AppProcess(
         app,
         loop=uvloop.new_event_loop(),
         loglevel=loglevel,
@@ -73,5 +91,4 @@ def run_app(app: faust.App, loglevel: int = logging.INFO) -> None:
         quiet=True,
     )
     worker.spinner = None  # it would write a terminal's control codes into the log
-    worker.spinner = None  # it would write control characters into the log
     worker.execute_from_commandline()

@@ -21,6 +21,8 @@ from streams.engine.engine import Engine
 PRIVATE = (
     "faust.App._fetcher",
     "faust.App._create_directories",
+    "faust.Worker._sentinel_task",
+    "faust.tables.manager.TableManager._update_channels",
     "faust.transport.consumer.Consumer._drain_messages",
     "faust.transport.consumer.Consumer._getmany",
     "faust.transport.consumer.Consumer._to_message",
