@@ -15,6 +15,8 @@ LOG = logging.getLogger("streams.engine.librdkafka")
 # each connection of each client says so at each try that a broker is away; the engine says it once
 LOG.addFilter(lambda record: not record.getMessage().startswith(("FAIL", "GETPID", "BGQUEUE")))
 PARTITIONER = "murmur2_random"  # as Java's; librdkafka's own default would part state and events silently
+HEARTBEAT_MS = 250
+"""Members learn by a heartbeat that another has left: so long do its partitions wait at most."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class EngineConfig:
         return {
             "partition.assignment.strategy": "range",
             "session.timeout.ms": self.session_ms,
-            "heartbeat.interval.ms": min(3_000, self.session_ms // 5),
+            "heartbeat.interval.ms": min(HEARTBEAT_MS, self.session_ms // 5),
         }
 
     def urgent_consumer(self) -> Conf:
