@@ -16,10 +16,12 @@ from streams.engine.config import EngineConfig
 from streams.engine.group import GroupConsumer
 from streams.engine.ownership import Name
 from streams.engine.partition import Partition
+from streams.engine.restore import BEGINNING
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Starts = dict[Name, int]
+BESIDE_S = 0.05
+"""So long at most do partitions that stay wait for the restores of those that come."""
 
 
 class Owner(Protocol):
@@ -53,6 +55,7 @@ class Assignment:
         self._group = group
         self._owner = owner
         self._owned: set[Name] = set()  # in the consumer's thread only
+        self._left: set[Name] = set()  # revoked, and perhaps given back at the end of the same rebalance
         self._assigning = False
         self._postponed: set[Name] = set()
         self._loop = loop
@@ -74,25 +77,41 @@ class Assignment:
             self._come_back(consumer, postponed)
 
     def _take_over(self, consumer: Consumer, names: set[Name]) -> None:
-        begun = self._finished(self._owner.begin(names)) if names else []
-        coming = [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun]
-        until = time.monotonic() + self._wait_s
-        for _, future in coming:
-            self._group.wait(future, max(until - time.monotonic(), 0.0))
-        self._assign(consumer, names, {partition.number: partition for partition in begun})
-        for partition, future in coming:
-            if future.done():
-                future.result()
+        """What stays goes on at once; what comes may take longer, since its former owner may have to be fenced."""
+        staying, self._left = names & self._left, set()
+        beside = staying or self._owned - names
+        until = time.monotonic() + (min(self._wait_s, BESIDE_S) if beside else self._wait_s)
+        beginning = [self._submit(self._owner.begin(part)) for part in (staying, names - staying) if part]
+        coming: list[tuple[Partition, Future[None]]] = []
+        late: list[Future[list[Partition]]] = []
+        for begun in beginning:
+            if self._waited(begun, until):
+                coming += [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun.result()]
+            else:
+                late.append(begun)
+        for _, restored in coming:
+            self._waited(restored, until)
+        self._assign(consumer, names, [partition for partition, _ in coming])
+        for partition, restored in coming:
+            if restored.done():
+                restored.result()
                 self._group.epochs[partition.number] = partition.epoch
             else:
-                self._hold_back(consumer, partition)
-                future.add_done_callback(partial(self._resume_later, partition))
+                self._hold_back(consumer, self._mine(consumer, partition))
+                restored.add_done_callback(partial(self._resume_later, partition))
+        for begun in late:
+            begun.add_done_callback(self._bring_up_later)
         self._submit(self._owner.settled())
+
+    def _waited(self, future: Future[Any], until: float) -> bool:
+        return self._group.wait(future, max(until - time.monotonic(), 0.0))
 
     def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """See `group.Rebalance`."""
         self._group.refresh(consumer)
         self._let_go(consumer, partitions, "revoked", self._owner.give_up)
+        if not self._incremental:
+            self._left = _names(partitions)
 
     def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """See `group.Rebalance`."""
@@ -109,23 +128,19 @@ class Assignment:
         else:
             consumer.unassign()
 
-    def _assign(self, consumer: Consumer, names: set[Name], begun: dict[int, Partition]) -> None:
-        bulk = [
-            TopicPartition(topic, number, begun[number].offsets[topic])
-            for topic, number in names
-            if topic not in self._urgent
-        ]
-        if self._incremental:
-            if bulk:
-                consumer.incremental_assign(bulk)
-        else:
+    def _assign(self, consumer: Consumer, names: set[Name], begun: list[Partition]) -> None:
+        starts = {(topic, p.number): offset for p in begun for topic, offset in p.offsets.items()}
+        bulk = [TopicPartition(*name, starts.get(name, BEGINNING)) for name in names if name[0] not in self._urgent]
+        if not self._incremental:
             consumer.assign(bulk)
+        elif bulk:
+            consumer.incremental_assign(bulk)
+        self._hold_back(consumer, {(tp.topic, tp.partition) for tp in bulk} - starts.keys())
 
     def _bulk(self, names: Iterable[Name]) -> list[TopicPartition]:
         return [TopicPartition(*name) for name in names if name[0] not in self._urgent]
 
-    def _hold_back(self, consumer: Consumer, partition: Partition) -> None:
-        held = self._mine(consumer, partition)
+    def _hold_back(self, consumer: Consumer, held: set[Name]) -> None:
         consumer.pause([TopicPartition(*name) for name in held])
         self._group.held_back |= held
 
@@ -160,15 +175,12 @@ class Assignment:
             self._postponed |= names
             return
         names = names & self._owned  # the rest is being taken away at this moment
-        held = names & {(tp.topic, tp.partition) for tp in consumer.assignment()}
-        consumer.pause([TopicPartition(*name) for name in held])
-        self._group.held_back |= held
-        self._submit(self._return(names))
+        self._hold_back(consumer, names & {(tp.topic, tp.partition) for tp in consumer.assignment()})
+        self._submit(self._owner.begin(names)).add_done_callback(self._bring_up_later)
 
-    async def _return(self, names: set[Name]) -> None:
-        for partition in await self._owner.begin(names):
-            await self._owner.bring_up(partition)
-            self._group.call(partial(self._resume, partition))
+    def _bring_up_later(self, begun: Future[list[Partition]]) -> None:
+        for partition in begun.result() if begun.exception() is None else ():
+            self._submit(self._owner.bring_up(partition)).add_done_callback(partial(self._resume_later, partition))
 
     def _resume_later(self, partition: Partition, restored: Future[None]) -> None:
         if restored.exception() is None:

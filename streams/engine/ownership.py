@@ -80,6 +80,9 @@ class Ownership:
         self._beginning.append(gone)
         try:
             starts = await loop.run_in_executor(self._executor, self._restorer.start_offsets, set(names))
+        except BaseException as error:
+            self._fail(error)
+            raise
         finally:
             self._beginning.remove(gone)
         begun: dict[int, Partition] = {}
@@ -127,7 +130,7 @@ class Ownership:
 
     async def settled(self) -> None:
         """See `assignment.Owner`."""
-        self._shelf.forget_parked()
+        self._shelf.forget_parked({n for n, partition in self._partitions.items() if not partition.ready})
         gc.freeze()  # what was restored is no garbage, and need not be looked at again and again
 
     # --- giving up (assignment.Owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from rocksdict import Cache
@@ -18,8 +19,8 @@ SCHEME = "rocksdb://"
 class Shelf:
     """Opens the store of a partition, and takes it back.
 
-    Classic rebalances take all partitions away and give most of them back: a store in memory that holds
-    nothing uncommitted is parked meanwhile, and then reads only what it missed.
+    Classic rebalances take all partitions away and give most of them back: a store that holds nothing
+    uncommitted is parked meanwhile, open, and then reads only what it missed.
     """
 
     def __init__(self, config: EngineConfig, clock: Clock) -> None:
@@ -43,11 +44,11 @@ class Shelf:
 
     def park(self, partition: int, store: Store) -> None:
         """Take back a store without uncommitted changes."""
-        if self._directory is None:
-            self._parked[partition] = store
-        else:
-            store.close()
+        self._parked[partition] = store
 
-    def forget_parked(self) -> None:
-        """The rebalance is over: what was not asked for again belongs to other workers."""
-        self._parked.clear()
+    def forget_parked(self, needed: Collection[int] = ()) -> None:
+        """The rebalance is over: what is not asked for again belongs to other workers."""
+        for partition in self._parked.keys() - set(needed):
+            store = self._parked.pop(partition, None)  # another thread may be opening it
+            if store is not None:
+                store.close()
