@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -154,11 +154,7 @@ class Engine:
         self.started = True
         loop = self._loop = asyncio.get_running_loop()
         self.partition_count = await loop.run_in_executor(self._committing, check_topics, self.config)
-        await loop.run_in_executor(self._committing, self._outbox.start)
-        if self.config.urgent_topics:
-            await loop.run_in_executor(self._committing, self._instant.connect)
-        warm = [loop.run_in_executor(self._restoring, self._restorer.warm_up) for _ in range(RESTORERS)]
-        await asyncio.gather(*warm)
+        await self._connect()
         self._metrics.broker_up(True)
         self._assignment = Assignment(self.config, self._group, self._ownership, loop)
         self._group.start(self._assignment)
@@ -168,6 +164,14 @@ class Engine:
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]
         if not self.config.transactional:
             log.warning("%s: delivery is at least once: after a crash, repeats are possible", self.config.group)
+
+    async def _connect(self) -> None:
+        """All clients at the same time: after a crash the broker takes a while to abort what was left open."""
+        steps: list[tuple[Executor, Callable[[], None]]] = [(self._restoring, self._restorer.warm_up)] * RESTORERS
+        steps.append((self._committing, self._outbox.start))
+        if self.config.urgent_topics:
+            steps.append((self._committing, self._instant.connect))
+        await asyncio.gather(*(self._loop.run_in_executor(executor, step) for executor, step in steps))
 
     async def dispatch(self, deliver: Deliver) -> None:
         """Hand batch after batch to `deliver`, until `stop`. A batch is decided when its `with` block is left."""

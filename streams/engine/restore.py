@@ -180,6 +180,9 @@ class Restorer:
 
     def warm_up(self) -> None:
         """Connect this thread's handles ahead of the first rebalance."""
+        self._tried("connecting", self._ask_each)
+
+    def _ask_each(self) -> None:
         topic = self._config.changelog if self._config.ledger is not None else self._config.topics[0]
         for consumer in self._handles():
             consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=ASK_S)
