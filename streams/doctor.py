@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import shutil
 import socket
 import sys
@@ -166,18 +167,29 @@ def _metrics(settings: Settings) -> Answer:
         try:
             probe.bind((host.strip("[]"), int(port)))
         except OSError as error:
-            if _is_worker(settings.metrics):
-                return "ok", f"a worker shows its metrics on {settings.metrics}", ""
+            shown = _shown(settings.metrics)
+            if shown is not None:
+                return _worker(settings.metrics, shown)
             return "warn", f"YUPAN_METRICS={settings.metrics}: {error.strerror}", "choose another port"
     return "ok", f"{settings.metrics} can be bound", ""
 
 
-def _is_worker(address: str) -> bool:
+def _shown(address: str) -> str | None:
+    """The metrics of the worker on `address`; None when nothing answers, or something else."""
     try:
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
-            return b"yupan_build_info" in answer.read()
+            text: str = answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException):
-        return False
+        return None
+    return text if "yupan_build_info" in text else None
+
+
+def _worker(address: str, shown: str) -> Answer:
+    waited_for = [part for name, part in WAITED_FOR.items() if re.search(rf"^{name}{{.*}} 0\.0$", shown, re.MULTILINE)]
+    if waited_for:
+        remedy = "it goes on by itself when that is back"
+        return "warn", f"the worker that shows its metrics on {address} waits for {' and '.join(waited_for)}", remedy
+    return "ok", f"a worker shows its metrics on {address}", ""
 
 
 QUESTIONS: dict[str, Callable[[Settings], Answer]] = {
@@ -192,6 +204,8 @@ QUESTIONS: dict[str, Callable[[Settings], Answer]] = {
     "ledger": _ledger,
     "metrics": _metrics,
 }
+WAITED_FOR = {"yupan_broker_up": "the broker", "yupan_sink_up": "ClickHouse"}
+"""Metrics of a worker that are 0 while it waits."""
 NEEDS = {"topics": "kafka", "workers": "kafka"}
 """Questions that nobody can answer when another one failed."""
 

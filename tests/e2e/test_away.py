@@ -58,24 +58,38 @@ def test_a_broker_that_is_killed_while_nothing_happens_is_waited_for(stack: Live
     stack.read(ANOMALY, until=with_key(*numbers[:300]))
     stack.settle()
     restarts = stack.supervisor.restarts
-    away(stack)
+    away(stack, meanwhile=lambda: doctor_says_who_waits(stack))
+    assert doctor(stack)["metrics"]["status"] == "ok"
     stack.publish(STATE, *openings[300:])
     decided_once(stack, numbers)
     assert stack.supervisor.restarts == restarts
 
 
-def away(stack: Live, seconds: float = 0) -> None:
+def away(stack: Live, seconds: float = 0, meanwhile: Callable[[], object] = lambda: None) -> None:
     """Kill the broker, and start it once both roles show that it is away and it was for so long."""
     assert isinstance(stack.broker, Kafka)
     node = stack.broker.nodes[0]
     node.kill()
     killed = time.monotonic()
     wait_for(restarting(stack, shown(stack, "yupan_broker_up", 0)), 30, what="the broker is away")
+    meanwhile()
     wait_for(restarting(stack, lambda: time.monotonic() - killed >= seconds))
     node.start()
     owned = shown(stack, "yupan_assigned_partitions", stack.settings.partitions)
     wait_for(restarting(stack, owned), 90, what="the workers own their partitions again")
     wait_for(restarting(stack, shown(stack, "yupan_broker_up", 1)), 30, what="the broker is back")
+
+
+def doctor(stack: Live) -> dict[str, dict[str, str]]:
+    """What `yupan doctor` finds, by question; the metrics are those of the first worker that decides."""
+    return {finding["question"]: finding for finding in stack.yupan("doctor", "--json").lines()}
+
+
+def doctor_says_who_waits(stack: Live) -> None:
+    told = doctor(stack)
+    assert (told["kafka"]["status"], told["metrics"]["status"]) == ("fail", "warn")
+    assert "no answer from Kafka" in told["kafka"]["text"]
+    assert told["metrics"]["text"].endswith("waits for the broker")
 
 
 def decided_once(stack: Live, numbers: list[str]) -> None:
