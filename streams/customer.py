@@ -5,13 +5,13 @@ Rows come from ClickHouse; the pure functions that a worker decides with judge t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agents import lists, states, tasks, tickets
 from agents.event import Event
 from agents.profile import VERSIONS, Profile, facts_at, owner_since, with_entry, with_facts
-from agents.segments import LISTS, segment_at
+from agents.segments import LISTS, ORDER, segment_at
 from schemas.events.state import OCCURRENCES
 from schemas.fields import iso
 from sinks import queries
@@ -22,14 +22,15 @@ Rows = list[dict[str, Any]]
 ENDED = ("RESOLVED", "WITHDRAWN")
 
 
-def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50) -> dict[str, Any]:
+def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50, order: Sequence[str] = ORDER) -> dict[str, Any]:
     """The answer of `yupan customer` (contracts, "Output for programs"), as of `now` (ms).
 
+    `order` ranks the segments, as it does for a worker.
     Nothing of an earlier owner of the number is shown. Raises `PartError`.
     """
     entries = queries.lists(db, msisdn)
     profile = _profile(queries.facts(db, msisdn, VERSIONS), entries, msisdn)
-    segment = segment_at(profile, _heads(entries) if profile else {}, now)
+    segment = segment_at(profile, _heads(entries) if profile else {}, now, order)
     since = owner_since(profile, now) or 0
     return {
         "msisdn": msisdn,

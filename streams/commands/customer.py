@@ -30,7 +30,8 @@ def command(msisdn: str, as_json: bool, limit: int | None) -> None:
     if not is_msisdn(number):
         raise UsageError("the number is no MSISDN: 11 to 15 digits with country code, such as 8613800138000")
     with closing(open_clickhouse(settings.clickhouse)) as db:
-        found = customer(db, number, round(time.time() * 1000), limit or (ALL if as_json else SHOWN))
+        most = limit or (ALL if as_json else SHOWN)
+        found = customer(db, number, round(time.time() * 1000), most, settings.segments)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
