@@ -1,5 +1,6 @@
 """The settings: environment variables `YUPAN_…` over a file `yupan.toml`.
 
+In the file a name may be written in any case, with or without `YUPAN_`.
 Every error names the setting, where it was found, its value and what would be right.
 """
 
@@ -160,10 +161,14 @@ class Settings:
         Raises `UsageError` that names the setting and what would be right.
         """
         path = file or Path(environ.get("YUPAN_CONFIG", FILE))
-        found = {name: (value, str(path)) for name, value in _read(path, "YUPAN_CONFIG" in environ).items()}
+        found: dict[str, tuple[Any, str]] = {}
+        for name, value in _read(path, "YUPAN_CONFIG" in environ).items():
+            if _plain(name) in found:
+                raise UsageError(f"YUPAN_{_plain(name).upper()} (in {path}): is there twice, the second time as {name}")
+            found[_plain(name)] = (value, str(path))
         for name, value in environ.items():
             if name.startswith("YUPAN_") and name not in ("YUPAN_CONFIG", "YUPAN_CACHE") and not _SERVICE_LINK(name):
-                found[name.removeprefix("YUPAN_").lower()] = (value, "the environment")
+                found[_plain(name)] = (value, "the environment")
         return cls(**_parsed(found))
 
     def with_(self, **changes: Any) -> Settings:
@@ -181,6 +186,11 @@ class Settings:
         """(name, value as text, meaning) of every setting; passwords are left out."""
         rows = ((f.name, _written(f.name, getattr(self, f.name)), f.metadata["doc"]) for f in fields(self))
         return [(name, _without_password(value), doc) for name, value, doc in rows]
+
+
+def _plain(name: str) -> str:
+    """`YUPAN_KAFKA`, `KAFKA` and `kafka` are one setting."""
+    return name.lower().removeprefix("yupan_")
 
 
 def _without_password(text: str) -> str:

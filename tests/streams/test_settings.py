@@ -64,3 +64,35 @@ def test_the_limit_of_dead_letters() -> None:
             load(DEAD_LETTER_SHARE=text)
     with pytest.raises(UsageError, match=r"^YUPAN_DEAD_LETTER_RUN .* is not a whole number"):
         load(DEAD_LETTER_RUN="-1")
+
+
+@pytest.mark.parametrize("form", ["kafka", "KAFKA", "YUPAN_KAFKA", "Kafka", "yupan_kafka"])
+def test_a_file_may_write_names_in_any_case_with_or_without_the_prefix(tmp_path: Path, form: str) -> None:
+    file = tmp_path / "yupan.toml"
+    file.write_text(f'{form} = "broker:9092"\nPARTITIONS = 6\nsegments = ["NEW", "RURAL"]\n')
+    found = Settings.load({}, file)
+    assert (found.kafka, found.partitions, found.segments) == ("broker:9092", 6, ("NEW", "RURAL"))
+    assert found.commit_ms == Settings().commit_ms
+
+
+def test_the_environment_counts_before_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "yupan.toml"
+    file.write_text('KAFKA = "broker:9092"\nACT_WITHIN = "5min"\n[deadlines]\nactivation = "5s"\n')
+    found = Settings.load({"YUPAN_KAFKA": "other:9092", "YUPAN_CONFIG": str(file)})
+    assert (found.kafka, found.act_within, found.deadlines) == ("other:9092", 300_000, {"activation": 5_000})
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('KAFKAS = "b:1"', r"^YUPAN_KAFKAS \(in .*yupan.toml\): no such setting"),
+        ('PARTITIONS = "many"', r"^YUPAN_PARTITIONS \(in .*yupan.toml\): 'many' is not a whole number"),
+        ('kafka = "a:1"\nKAFKA = "b:1"', r"^YUPAN_KAFKA \(in .*yupan.toml\): is there twice, the second time as KAFKA"),
+        ("KAFKA", r"^.*yupan.toml: "),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_the_file(tmp_path: Path, text: str, wanted: str) -> None:
+    file = tmp_path / "yupan.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=wanted):
+        Settings.load({}, file)
