@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from schemas.errors import RecordError, reason_of
-from schemas.fields import iso, masked
+from schemas.fields import iso
 from schemas.headers import ERROR, REPLAYED, Headers
+from schemas.masking import masked
 
 DEAD_LETTER = "yupan.dead-letter.v1"
 

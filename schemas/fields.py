@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from schemas.errors import RecordError
+from schemas.masking import shown
 
 EARLIEST = 631_152_000_000
 """1990-01-01T00:00Z in milliseconds: what is older is a broken clock, not an event."""
@@ -23,7 +24,6 @@ FAR_FUTURE = 3_600_000
 """How far ahead of the wall clock, in milliseconds, an event may lie."""
 
 _MSISDN = re.compile(r"[1-9][0-9]{10,14}", re.ASCII).fullmatch
-_MAYBE_MSISDN = re.compile(r"[0-9]{10,}", re.ASCII)
 _CHINESE_NATIONAL = re.compile(r"1[3-9][0-9]{9}", re.ASCII).fullmatch
 
 
@@ -54,21 +54,6 @@ def check_time(value: int) -> None:
     """Refuse what lies before 1990; the far future depends on a clock and is intake's to judge."""
     if not EARLIEST <= value <= LATEST:
         raise RecordError("bad_time", "before 1990" if value < EARLIEST else "after the year 9999")
-
-
-def mask(msisdn: str) -> str:
-    """`8613800138000` as `86138****8000`: for people who may not see the number, and for every log line."""
-    return f"{msisdn[:5]}****{msisdn[-4:]}" if len(msisdn) >= 11 else "****"
-
-
-def masked(text: str) -> str:
-    """`text` with every number masked that may be an MSISDN: for texts that somebody else wrote."""
-    return _MAYBE_MSISDN.sub(lambda m: mask(m[0]), text)
-
-
-def shown(value: object) -> str:
-    """`value` for an error's text: quoted, 40 characters at most, numbers that may be an MSISDN masked."""
-    return repr(masked(str(value)[:200])[:40])
 
 
 def international(number: str, country_code: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from schemas.errors import PartError, UsageError, YupanError
-from schemas.fields import mask
+from schemas.masking import mask
 
 Row = dict[str, Any]
 Params = Mapping[str, object]

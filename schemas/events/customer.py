@@ -7,7 +7,8 @@ from typing import Any, TypedDict
 
 from schemas.errors import RecordError
 from schemas.event_type import EventType, Record
-from schemas.fields import Facts, Millis, Msisdn, check_time, millis, shown
+from schemas.fields import Facts, Millis, Msisdn, check_time, millis
+from schemas.masking import shown
 
 TIMES = ("opened_at", "owner_changed_at", "left_at")
 """Facts that are moments: ISO 8601 or milliseconds when they come, milliseconds once read."""

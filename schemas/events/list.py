@@ -7,7 +7,8 @@ from typing import Annotated, TypedDict
 
 from schemas.errors import RecordError
 from schemas.event_type import EventType, Record
-from schemas.fields import Millis, Msisdn, Rule, Text, enum, shown
+from schemas.fields import Millis, Msisdn, Rule, Text, enum
+from schemas.masking import shown
 
 LISTS = ("mid_high", "campus", "rural")
 """The lists that segments are made of."""

@@ -199,7 +199,7 @@ def _begin(value: bytes) -> str:
 
 def _masked(data: Any) -> Any:
     """`data` with every number that may be an MSISDN masked, wherever a text holds one."""
-    from schemas.fields import mask
+    from schemas.masking import mask
 
     if isinstance(data, str):
         return NUMBER.sub(lambda m: mask(m[0]), data)

@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from schemas.fields import mask
+from schemas.masking import mask
 from streams.demo.tally import Tally
 from streams.demo.words import Words
 from streams.simulate.day import Day, busyness

@@ -7,7 +7,8 @@ import re
 from decimal import Decimal, InvalidOperation
 
 from schemas.errors import RecordError
-from schemas.fields import international, is_msisdn, shown
+from schemas.fields import international, is_msisdn
+from schemas.masking import shown
 
 NOBODY = frozenset({"", "0"})
 """Identifiers that name nobody."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from schemas.errors import RecordError, UsageError
-from schemas.fields import shown
+from schemas.masking import shown
 
 DAY = 86_400_000
 HALF = DAY // 2

@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.errors import RecordError
-from schemas.fields import shown
+from schemas.masking import shown
 from streams.importing import cells
 from streams.importing.conditions import guard
 from streams.importing.marked import Node, Scalar

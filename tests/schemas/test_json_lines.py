@@ -71,7 +71,7 @@ def test_the_same_content_has_the_same_id_however_it_is_written() -> None:
         (state_line(source=""), "bad_type", "source: should be a string"),
         (state_line(msisdn=8613800138000), "bad_type", "msisdn: is an integer, should be a string"),
         (state_line(msisdn="12"), "bad_msisdn", "msisdn: no MSISDN"),
-        (state_line(system="13800138000"), "bad_value", r"system: '13800\*\*\*\*8000' is not one of"),
+        (state_line(system="13800138000"), "bad_value", r"system: '138\*\*\*\*8000' is not one of"),
         (state_line(text="8613800138000"), "bad_value", "text: no such field"),
         (state_line(value=10**30), "bad_type", "value: does not fit a 64-bit integer"),
     ],
