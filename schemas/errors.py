@@ -5,6 +5,8 @@ The exit codes are those of the command line (contracts): 1 is for findings and 
 
 from __future__ import annotations
 
+from schemas.masking import masked
+
 
 class YupanError(Exception):
     """Any error of ours; unless a subclass says otherwise it is our fault."""
@@ -25,16 +27,19 @@ class PartError(YupanError):
 
 
 class RecordError(YupanError):
-    """A record cannot be used. `reason` is a label of `DEAD_LETTER_REASONS`; texts carry no MSISDN."""
+    """A record cannot be used. `reason` is a label of `DEAD_LETTER_REASONS`.
+
+    No text of it carries an MSISDN: not the message, nor the field's name, which an upstream may have made of one.
+    """
 
     exit_code = 1
 
     def __init__(self, reason: str, message: str, field: str | None = None) -> None:
-        super().__init__(f"{field}: {message}" if field else message)
         self.reason = reason
-        self.field = field
-        self.message = message
+        self.field = masked(field) if field else field
+        self.message = masked(message)
         """The text without the field's name."""
+        super().__init__(f"{self.field}: {self.message}" if field else self.message)
 
     def within(self, name: str) -> RecordError:
         """The same error as seen from outside: its field (`details.product`) lies within field `name`."""

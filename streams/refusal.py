@@ -10,7 +10,8 @@ from agents.ports import Clock, Fired, Headers, Message
 from schemas import dead_letter as dead
 from schemas.errors import RecordError
 from schemas.fields import iso
-from schemas.headers import cloud_event
+from schemas.headers import cloud_event, content_hash
+from schemas.masking import masked
 from schemas.topics import LEDGER
 
 log = logging.getLogger(__name__)
@@ -54,11 +55,12 @@ class Refusal:
             dead.OFFSET: "-1",
             dead.STAGE: self._stage,
             dead.TYPE: "agent_raised",
-            dead.MESSAGE: f"{type(error).__name__} at the deadline {fired.name}",
+            dead.MESSAGE: f"{type(error).__name__} at the deadline {masked(fired.name)}",
             dead.ATTEMPT: "1",
             dead.FIRST_FAILED_AT: iso(now),
         }
-        headers = cloud_event(dead.DEAD_LETTER, f"{fired.name}|{fired.due_at}", self._stage, fired.due_at)
+        letter_id = content_hash(f"{fired.customer}|{fired.name}|{fired.due_at}".encode())
+        headers = cloud_event(dead.DEAD_LETTER, letter_id, self._stage, fired.due_at)
         headers += [(name, text.encode()) for name, text in said.items()]
         value = json.dumps({"deadline": fired.name, "due_at": fired.due_at}).encode()
         return dead.DEAD_LETTER, value, fired.customer.encode(), headers

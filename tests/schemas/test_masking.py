@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
 import pytest
 
+from schemas.catalogue import EVENTS
+from schemas.errors import RecordError
 from schemas.masking import mask, masked, shown
+
+NUMBER = "8613800138000"
 
 
 @pytest.mark.parametrize(
@@ -65,3 +70,24 @@ def test_four_digits_of_any_number_are_hidden_whatever_stands_between_them() -> 
 def test_a_value_is_quoted_and_cut() -> None:
     assert shown("8613800138000" * 3) == "'86138****8000'"
     assert len(shown("x" * 100)) == 42
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"details": {NUMBER: 5}},
+        {"details": {"138-0013-8000": 5}},
+        {NUMBER: "x"},
+        {"+86 138 0013 8000": "x"},
+        {"system": NUMBER},
+        {"system": "138-0013-8000"},
+        {"occurred_at": "138 0013 8000"},
+    ],
+)
+def test_no_error_of_a_record_shows_a_number(wrong: dict[str, Any]) -> None:
+    event = EVENTS["yupan.state.v1"]
+    with pytest.raises(RecordError) as caught:
+        event.from_json({**event.examples[0], **wrong})
+    text = f"{caught.value} {caught.value.field} {caught.value.message}"
+    assert "****" in text
+    assert "0013" not in text

@@ -52,3 +52,13 @@ def test_a_deadline_that_raises_leaves_a_dead_letter_with_all_headers() -> None:
     assert json.loads(value or b"") == {"deadline": "check/activation", "due_at": 1_795_319_999_000}
     names = {name.removeprefix("yupan.error.") for name, _ in headers if name.startswith("yupan.error.")}
     assert names == {"topic", "partition", "offset", "stage", "type", "message", "attempt", "first_failed_at"}
+
+
+def test_a_deadlines_name_may_hold_a_number_which_no_header_shows() -> None:
+    refuse = Refusal("yupan-decide", ManualClock(1_795_320_000_000))
+    fired = [Fired(who, f"call/sip-{NUMBER}", 1_795_319_999_000) for who in (NUMBER, "8613800138001")]
+    letters = [wire.read(refuse(one, raised("x"))[3]) for one in fired]
+    assert letters[0]["yupan.error.message"] == "ValueError at the deadline call/sip-86138****8000"
+    assert all(NUMBER not in text and "13800138001" not in text for letter in letters for text in letter.values())
+    assert letters[0]["ce_id"] != letters[1]["ce_id"]
+    assert wire.read(refuse(fired[0], raised("x"))[3])["ce_id"] == letters[0]["ce_id"]
