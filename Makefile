@@ -35,19 +35,20 @@ lint: $(BIN)/.dev-installed ## style, types and import rules only
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: $(BIN)/.dev-installed ## benchmarks/: five interleaved rounds on Apache Kafka (ARGS: of python -m benchmarks.reference)
-	@$(BIN)/python -m benchmarks.reference --rounds 5 $(ARGS)
+bench: $(BIN)/.dev-installed ## all of benchmarks/ on Apache Kafka, within 30 minutes (ARGS: of python -m benchmarks)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-quick: $(BIN)/.dev-installed ## two of its rounds, within 5 minutes
-	@$(BIN)/python -m benchmarks.reference --rounds 2 $(ARGS)
+bench-quick: $(BIN)/.dev-installed ## the same in short, within 5 minutes
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
-lock: ## resolve the versions anew into both lock files (ARGS="--upgrade": newest ones)
+lock: ## resolve the versions anew into the lock files (ARGS="--upgrade": newest ones)
 	@set -e; uv=$$(mktemp -d); trap 'rm -rf "$$uv"' EXIT; $(find_python); \
 	"$$python" -m venv "$$uv"; "$$uv/bin/python" -m pip --disable-pip-version-check --quiet install uv; \
 	compile() { "$$uv/bin/uv" pip compile -q --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --custom-compile-command "make lock" --extra embedded $(ARGS) "$$@" pyproject.toml; }; \
-	compile --group build -o requirements.lock; \
-	compile --group dev -c requirements.lock -o requirements-dev.lock
+	  --no-emit-index-url --custom-compile-command "make lock" $(ARGS) "$$@"; }; \
+	compile --extra embedded --group build -o requirements.lock pyproject.toml; \
+	compile --extra embedded --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml; \
+	compile --group pyproject.toml:quix -o benchmarks/requirements-quix.lock
 
 clean: ## remove .venv and what tools leave behind
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,6 +16,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, Producer
 
 from benchmarks.reference.broker import raise_undelivered
+from benchmarks.reference.prefetch import CONSUMER, PRODUCER
 from benchmarks.reference.work import COMMIT_MS, Job, decide, decoder, encode
 
 BATCH = 1_000
@@ -109,9 +110,7 @@ def _consumer(job: Job) -> Consumer:
             "group.id": job.group,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
-            "fetch.queue.backoff.ms": 5,
-            "queued.min.messages": 20_000,
-            "queued.max.messages.kbytes": 32_768,
+            **CONSUMER,
         }
     )
 
@@ -121,11 +120,7 @@ def _producer(job: Job) -> Producer:
     return Producer(
         {
             "bootstrap.servers": job.bootstrap,
-            "acks": "all",
-            "enable.idempotence": True,
-            "linger.ms": 5,
-            "batch.num.messages": 5_000,
-            "partitioner": "murmur2_random",
+            **PRODUCER,
             "delivery.report.only.error": True,
             "on_delivery": raise_undelivered,
         }

@@ -8,11 +8,23 @@ import os
 import sys
 from pathlib import Path
 
+from benchmarks.reference import kafka_streams, quix
 from benchmarks.reference.work import Job
 from streams.parts.part import Part
 
 ROOT = Path(__file__).resolve().parents[2]
-SYSTEMS = ("yupan", "yupan_rocksdb", "plain", "plain_coalesced", "faust")
+EVENTS = {
+    "yupan": 1_200_000,
+    "yupan_rocksdb": 1_200_000,
+    "plain": 1_200_000,
+    "plain_coalesced": 1_200_000,
+    "faust": 22_000,
+    "quix": 320_000,
+    "kafka_streams": 2_400_000,
+    "kafka_streams_eos": 2_400_000,
+}
+"""All systems, and of how many events a run consists, so that each has its 5 s of steady state. A JVM comes to it late:
+what is hot in Kafka Streams is compiled after some 400,000 events."""
 
 
 class Program(Part):
@@ -25,13 +37,22 @@ class Program(Part):
         self._job = job._replace(directory=str(self.directory))
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "benchmarks.reference.program", json.dumps(self._job)]
+        python = quix.python() if self._job.system == "quix" else sys.executable
+        return [python, "-m", "benchmarks.reference.program", json.dumps(self._job)]
 
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(ROOT)}
 
     def ready(self) -> bool:
         return True  # what it does is seen at the broker
+
+
+def make_ready(system: str) -> None:
+    """Fetch, build and install what a system needs, before anything is measured. Raises `PartError`."""
+    if system == "quix":
+        quix.python()
+    elif system.startswith("kafka_streams"):
+        kafka_streams.jars()
 
 
 def cpu_seconds(pid: int) -> float:
@@ -52,6 +73,10 @@ def run(job: Job) -> None:
         from benchmarks.reference import plain
 
         plain.run(job, coalesced=job.system == "plain_coalesced")
+    elif job.system == "quix":
+        quix.run(job)
+    elif job.system.startswith("kafka_streams"):
+        kafka_streams.run(job)
     else:
         from benchmarks.reference import stock_faust
 

@@ -56,7 +56,7 @@ def _state(job: Job, answer: Answer) -> None:
     for message in read(job.bootstrap, job.changelog):
         if not message.key().startswith(b"\0"):
             found[message.key()] = message.value()
-    parse = json.loads if job.system == "faust" else unpack
+    parse = json.loads if job.system in ("faust", "quix") else unpack
     counts = {_customer(key): parse(value)["n"] for key, value in found.items()}
     if counts != answer.counts:
         wrong = sum(counts.get(customer) != count for customer, count in answer.counts.items())
@@ -64,5 +64,5 @@ def _state(job: Job, answer: Answer) -> None:
 
 
 def _customer(key: bytes) -> str:
-    """Our keys are `KIND/CUSTOMER`, Faust's are JSON, the plain loop's are the customer."""
-    return key.decode().strip('"').rpartition("/")[2]
+    """Our keys are `KIND/CUSTOMER`, Faust's are JSON, Quix's `CUSTOMER|"NAME"`, all others' are the customer."""
+    return key.decode().partition("|")[0].strip('"').rpartition("/")[2]

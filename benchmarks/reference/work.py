@@ -43,7 +43,9 @@ class Job(NamedTuple):
 
     @property
     def changelog(self) -> str:
-        """The changelog of the state, named as Faust names that of its table `work`."""
+        """The changelog of the state: Faust and Kafka Streams name that of a store `work` alike, Quix does not."""
+        if self.system == "quix":
+            return f"changelog__{self.group}--{self.source}--default"
         return f"{self.group}-work-changelog"
 
 

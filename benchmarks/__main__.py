@@ -1,0 +1,43 @@
+"""Run all parts of the benchmark one after the other; the last line on stdout is one JSON object.
+
+A part is a package here with `measure(quick, say) -> dict`. What it returns is kept in `results/PART.json` (not of a
+quick run, unless `--keep` is given) and becomes a piece of the last line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from benchmarks.command import measured, parser, say
+from benchmarks.results import line
+
+ORDER = ("reference", "slice", "latency", "growth", "handover", "restore", "backpressure")
+"""The parts that `make bench` runs, of these those that exist. `soak` takes longer than all together: alone."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the parts. One that fails does not take the others' figures away; the exit code tells."""
+    parts = [name for name in ORDER if find_spec(f"benchmarks.{name}") is not None]
+    reading = parser("benchmarks", "All parts of the benchmark, one after the other.")
+    reading.add_argument("--parts", nargs="+", choices=parts, default=parts, metavar="NAME")
+    options = reading.parse_args(words)
+    found: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    for name in options.parts:
+        try:
+            measure = import_module(f"benchmarks.{name}").measure
+            found[name] = measured(name, measure, quick=options.quick, keep=options.keep)
+        except Exception as error:
+            say(f"{name} failed: {type(error).__name__}: {error}")
+            failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+    print(json.dumps({**line(found), **({"failed": failed} if failed else {})}, ensure_ascii=False))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

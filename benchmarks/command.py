@@ -1,0 +1,44 @@
+"""What every part of the benchmark is as a command: `python -m benchmarks.PART [--quick] [--keep]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.results import store
+
+Say = Callable[[str], None]
+Measure = Callable[[bool, Say], dict[str, Any]]
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal how far we are."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def parser(module: str, about: str | None) -> argparse.ArgumentParser:
+    """The options of every part."""
+    made = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
+    made.add_argument("--quick", action="store_true", help="in short: for a look rather than for figures")
+    made.add_argument("--keep", action="store_true", help="keep the figures of a quick run, too")
+    return made
+
+
+def run(name: str, about: str | None, measure: Measure) -> None:
+    """Measure one part, keep what it found, print it as the last line."""
+    options = parser(f"benchmarks.{name}", about).parse_args()
+    print(json.dumps(measured(name, measure, quick=options.quick, keep=options.keep), ensure_ascii=False))
+
+
+def measured(name: str, measure: Measure, *, quick: bool, keep: bool) -> dict[str, Any]:
+    """What a part found. A quick run is kept only if that is asked for."""
+    started = time.monotonic()
+    found = measure(quick, say)
+    say(f"{name}: measured in {time.monotonic() - started:.0f} s")
+    if keep or not quick:
+        store(name, found, quick=quick)
+    return found
