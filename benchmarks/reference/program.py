@@ -18,7 +18,7 @@ EVENTS = {
     "yupan_rocksdb": 1_200_000,
     "plain": 1_200_000,
     "plain_coalesced": 1_200_000,
-    "faust": 22_000,
+    "faust": 40_000,
     "quix": 320_000,
     "kafka_streams": 2_400_000,
     "kafka_streams_eos": 2_400_000,
