@@ -33,7 +33,7 @@ GOALS = {
 TEXT = """\
 State events of 20,000 customers are decoded from Avro, update one record each, and every tenth is told; changelog
 and outputs are acknowledged by all replicas, everything is committed every 50 ms. The program has one core, the
-broker another. Each figure is the median of {rounds}; each run's result was compared with the known answer.
+broker another. Each figure is {rounds}; each run's result was compared with the known answer.
 
 ![Events a second on one core](performance/reference.svg)
 
@@ -51,7 +51,7 @@ HEAD = ("system", "guarantee", "state", "events/s", "program, µs an event", "br
 def text(found: Mapping[str, Any]) -> str:
     """Both tables and what they mean."""
     count = max(len(runs["events_per_s"]) for runs in found["runs"].values())
-    rounds = "one round" if count == 1 else f"{count} interleaved rounds"
+    rounds = "that of one round" if count == 1 else f"the median of {count} interleaved rounds"
     systems = (_system(name, found) for name in SYSTEMS if name in found["reference_work"])
     goals = (_goal(name, found["ratios"][name]) for name in GOALS if name in found["ratios"])
     return TEXT.format(

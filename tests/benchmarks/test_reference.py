@@ -94,5 +94,5 @@ def test_a_wrong_answer_has_no_figure(job: Job, damage: str) -> None:
 def test_the_systems_do_the_work(kafka: Kafka) -> None:
     usable = sorted(os.sched_getaffinity(0))
     bench = Bench(kafka, usable[0], usable[-1], lambda _: None)
-    for system in ("yupan", "yupan_rocksdb", "plain", "plain_coalesced"):
+    for system in ("yupan_rocksdb", "plain"):
         assert bench.measure(system, 1, FEW).events_per_s > 0
