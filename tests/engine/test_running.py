@@ -182,7 +182,7 @@ def test_a_worker_that_catches_up_opens_nothing_that_unread_events_settle(kafka:
     slow = _deadline_handler(prefix, fired)
 
     def process(batch: Any) -> None:
-        time.sleep(0.02)  # in all a good second between arming and settling
+        time.sleep(len(batch.messages) / 10_000)  # in all a good second between arming and settling
         slow(batch)
 
     with running(settings, {f"{prefix}-in": process}, metrics=told) as thread:

@@ -19,12 +19,12 @@ from tests.engine.kit import config, dead_letter
 def counting(prefix: str, slow_s: float = 0.0) -> Any:
     """A handler: `count/KEY` in the ledger, and every tenth count of a key to `PREFIX-out`.
 
-    `slow_s` more seconds a batch give a test the time to interfere.
+    `slow_s` more seconds for each 200 events give a test the time to interfere.
     """
     out = f"{prefix}-out"
 
     def process(batch: Any) -> None:
-        time.sleep(slow_s)
+        time.sleep(slow_s * len(batch.messages) / 200)
         for message in batch.messages:
             with batch.scope(message):
                 key = message.key().decode()
