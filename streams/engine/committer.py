@@ -79,7 +79,8 @@ class Committer:
         self._committing = False
         self._aborts = 0
         self._pending: deque[EngineBatch] = deque()
-        self._ends: dict[tuple[str, int], int] = {}
+        self._ends: dict[tuple[str, int], tuple[Partition | None, int]] = {}
+        """Ends to commit once a transaction can begin, each with the life of its partition that came to it."""
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
 
@@ -94,13 +95,13 @@ class Committer:
 
     def progress(self, topic: str, partition: int, offset: int) -> None:
         """The end of a topic is known to lie at `offset`, behind markers that are no records."""
-        if self._committing or self.stale:
-            self._ends[topic, partition] = offset
-        elif self._broken is None:
-            try:
-                self._begin(partition).offsets[topic, partition] = offset
-            except (MustAbortError, FencedError) as error:
-                self._break(error, partition)
+        if self._committing or self.stale or self._broken is not None:
+            self._ends[topic, partition] = self._partitions.get(partition), offset
+            return
+        try:
+            self._begin(partition).offsets[topic, partition] = offset
+        except (MustAbortError, FencedError) as error:
+            self._break(error, partition)
 
     @property
     def full(self) -> bool:
@@ -223,9 +224,10 @@ class Committer:
         while self._pending:
             self._include(self._pending.popleft())
         ends, self._ends = self._ends, {}
-        for (topic, number), offset in ends.items():
-            partition = self._partitions.get(number)
-            if partition is not None and partition.offsets.get(topic) == offset:
+        for (topic, number), (partition, offset) in ends.items():
+            if partition is None or self._partitions.get(number) is not partition:
+                continue  # in another life of it all up to the same offset may be fetched, and nothing be decided
+            if partition.offsets.get(topic) == offset:
                 self.progress(topic, number, offset)
 
     async def _close(self, transaction: _Transaction) -> None:
@@ -287,7 +289,6 @@ class Committer:
         touched = transaction.partitions() | self._void | {batch.partition for batch in self._pending}
         self._pending.clear()
         self._void.clear()
-        self._ends.clear()
         self._open = None
         self._broken = None
         self._aborted(touched)
