@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 PAUSE_S = 0.1
 SINK_PAUSE_S = 0.5
-HANGS_AFTER = 30
+HANGS_AFTER = 15
 """Seconds; every step has a timeout of its own of 10 s at most."""
 AWAY = frozenset(
     (
