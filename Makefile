@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench bench-quick lock clean
+.PHONY: help install run test lint faults bench bench-quick lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this text
@@ -34,6 +34,9 @@ lint: $(BIN)/.dev-installed ## style, types and import rules only
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+faults: $(BIN)/.dev-installed ## workers, brokers and ClickHouse killed and worse (ARGS: of python -m tests.faults)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: $(BIN)/.dev-installed ## all of benchmarks/ on Apache Kafka, within 30 minutes (ARGS: of python -m benchmarks)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -67,6 +67,11 @@ class World:
         self._armed: dict[tuple[str, str], int] = {}
         self._heap: list[tuple[int, int, str, str]] = []
         self._order = count()
+
+    @property
+    def armed(self) -> Mapping[tuple[str, str], int]:
+        """When each armed deadline is due, by customer and name."""
+        return self._armed
 
     def arm(self, customer: str, name: str, due_at: int) -> None:
         """Set or move a deadline."""

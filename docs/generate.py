@@ -1,4 +1,4 @@
-"""Writes the tables of docs/reference.md from the code: `python docs/generate.py`; a test compares the two.
+"""Writes the tables of docs/ from the code and from results: `python docs/generate.py`; a test compares the two.
 
 A table stands between `<!-- BEGIN name -->` and `<!-- END name -->`; everything else is written by hand.
 """
@@ -27,8 +27,11 @@ from schemas.metrics import METRICS  # noqa: E402
 from schemas.topics import DAY_MS, LEDGER, topic_specs  # noqa: E402
 from streams.cli import cli  # noqa: E402
 from streams.settings import Settings  # noqa: E402
+from tests.faults.faults import FAULTS  # noqa: E402
+from tests.faults.results import kept, totals  # noqa: E402
 
 REFERENCE = HERE / "reference.md"
+RELIABILITY = HERE / "reliability.md"
 KEYS = {
     "yupan.alert.v1": "`incident_id`",
     "yupan.anomaly.v1": "`msisdn`, else `cell:ID`, `region:NAME`",
@@ -205,6 +208,19 @@ def checks() -> str:
     return table(("check", "title", "kind", "deadline", "severity"), rows)
 
 
+def faults() -> str:
+    """What came of every kind of fault in all recorded runs, and of all together."""
+    head = ("fault", "what happens", "runs", "events", "lost", "doubled", "longest pause", "seeds")
+    found = [(code(name), plain(FAULTS[name].what), *_counted(said)) for name, said in totals(kept()).items()]
+    together = [("all", "", *_counted({**said, "seeds": ()})) for said in totals(kept(), together=True).values()]
+    return table(head, [*found, *together])
+
+
+def _counted(said: Mapping[str, Any]) -> tuple[str, ...]:
+    numbers = (f"{said[name]:,}" for name in ("runs", "events", "lost", "doubled"))
+    return (*numbers, f"{said['longest_pause_s']:.1f} s", ", ".join(map(str, said["seeds"])))
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "settings": settings,
@@ -213,19 +229,21 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "metrics": metrics,
     "checks": checks,
 }
+PAGES: dict[Path, dict[str, Callable[[], str]]] = {REFERENCE: SECTIONS, RELIABILITY: {"faults": faults}}
 
 
-def fill(text: str) -> str:
-    """`text` with every table made anew. Raises ValueError for a table without its marks."""
-    for name, make in SECTIONS.items():
+def fill(page: Path, text: str) -> str:
+    """The text of a page with every table made anew. Raises ValueError for a table without its marks."""
+    for name, make in PAGES[page].items():
         begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
         pattern = re.compile(f"{begin}\n.*?{end}", re.DOTALL)
         if len(pattern.findall(text)) != 1:
-            raise ValueError(f"{REFERENCE.name}: {begin} … {end} must stand there once")
+            raise ValueError(f"{page.name}: {begin} … {end} must stand there once")
         made = f"{begin}\n\n{make()}\n\n{end}"
         text = pattern.sub(lambda _, made=made: made, text)  # type: ignore[misc]
     return text
 
 
 if __name__ == "__main__":
-    REFERENCE.write_text(fill(REFERENCE.read_text("utf-8")), "utf-8")
+    for each in PAGES:
+        each.write_text(fill(each, each.read_text("utf-8")), "utf-8")

@@ -25,6 +25,7 @@ from schemas.metrics import METRICS
 from schemas.topics import TOPICS
 from streams.cli import cli
 from streams.settings import Settings
+from tests.faults.results import totals
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -51,16 +52,38 @@ def rows_under(heading: str) -> dict[str, str]:
 # --- nothing is missing
 
 
-def test_the_tables_are_those_of_the_code() -> None:
-    text = text_of(generate.REFERENCE)
-    assert generate.fill(text) == text, "run: .venv/bin/python docs/generate.py"
+@pytest.mark.parametrize("page", generate.PAGES, ids=lambda page: page.name)
+def test_the_tables_are_those_of_the_code_and_the_results(page: Path) -> None:
+    text = text_of(page)
+    assert generate.fill(page, text) == text, "run: .venv/bin/python docs/generate.py"
 
 
 def test_a_stale_table_is_seen() -> None:
-    text = text_of(generate.REFERENCE)
-    for name in ("`--until TIME`", "YUPAN_COMMIT_MS", "`yupan.seat.v1` |", "yupan_late_total", "| `activation` |"):
-        assert name in text
-        assert generate.fill(text.replace(name, "gone")) == text
+    stale = {
+        generate.REFERENCE: (
+            "`--until TIME`", "YUPAN_COMMIT_MS", "`yupan.seat.v1` |", "yupan_late_total", "| `activation` |"
+        ),
+        generate.RELIABILITY: ("| `kill_broker` |", "| all |"),
+    }  # fmt: skip
+    for page, names in stale.items():
+        text = text_of(page)
+        for name in names:
+            assert name in text
+            assert generate.fill(page, text.replace(name, "gone")) == text
+
+
+def test_the_table_of_faults_adds_the_recorded_runs_up() -> None:
+    lines = [
+        {"fault": "a", "seed": 4, "events": 10, "lost": 0, "doubled": 1, "pause_s": 2.5},
+        {"fault": "b", "seed": 5, "events": 20, "lost": 3, "doubled": 0, "pause_s": 0.5},
+        {"fault": "a", "seed": 6, "events": 30, "lost": 0, "doubled": 0, "pause_s": 1.5},
+    ]
+    assert totals(lines)["a"] == {
+        "runs": 2, "events": 40, "lost": 0, "doubled": 1, "longest_pause_s": 2.5, "seeds": [4, 6]
+    }  # fmt: skip
+    assert totals(lines, together=True) == {
+        "all": {"runs": 3, "events": 60, "lost": 3, "doubled": 1, "longest_pause_s": 2.5, "seeds": [4, 5, 6]}
+    }
 
 
 def test_the_keys_shown_are_the_keys() -> None:

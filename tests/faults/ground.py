@@ -1,0 +1,97 @@
+"""What outlives a run: a broker (or three), ClickHouse, topics and tables; with a proxy between workers and broker."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sinks.admin import Admin
+from sinks.clickhouse import ClickHouse, open_clickhouse
+from sinks.migrate import migrate
+from streams.parts.clickhouse_server import ClickHouseServer
+from streams.parts.kafka import Kafka
+from streams.parts.ports import HOST, free_port
+from streams.settings import Settings
+from tests.faults.answer import ACT_WITHIN
+from tests.faults.proxy import Proxy
+from tests.faults.seen import Reader
+from tests.faults.workload import PARTITIONS, WITHIN
+
+SESSION_MS = 6_000
+"""The shortest session that Kafka's defaults allow: a paused worker is out after it."""
+
+
+class Ground:
+    """A context manager. Runs follow one another on it, each with customers of its own."""
+
+    def __init__(self, brokers: int = 1) -> None:
+        self.kafka = Kafka(nodes=brokers)
+        self.server = ClickHouseServer()
+        self.heads: dict[tuple[int, str], Any] = {}
+        """The ledger's records that belong to no customer, left behind by the runs so far."""
+        self.clickhouse: ClickHouse
+        self.reader: Reader
+        self.proxy: Proxy | None = None
+        self.directory: Path
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Ground:
+        try:
+            self.directory = Path(self._exit.enter_context(TemporaryDirectory(prefix="yupan-faults-")))
+            if len(self.kafka.nodes) == 1:
+                self.proxy = self._exit.enter_context(self._proxied())
+            self._exit.enter_context(self.kafka)
+            self._exit.enter_context(self.server)
+            self.clickhouse = self._exit.enter_context(closing(open_clickhouse(self.server.dsn)))
+            Admin(self.kafka.bootstrap).apply(PARTITIONS)
+            migrate(self.clickhouse)
+            self.reader = self._exit.enter_context(closing(Reader(self.kafka.bootstrap)))
+        except BaseException:
+            self._exit.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    def _proxied(self) -> Proxy:
+        """A second listener of the broker, which tells its clients to come by the proxy."""
+        node, behind = self.kafka.nodes[0], free_port()
+        proxy = Proxy(behind)
+        own = f"PLAINTEXT://{HOST}:{node.port}"
+        node.properties |= {
+            "listeners": f"{own},CONTROLLER://{HOST}:{node.controller_port},PROXIED://{HOST}:{behind}",
+            "advertised.listeners": f"{own},PROXIED://{HOST}:{proxy.port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
+        }
+        return proxy
+
+    def settings(self, *, proxied: bool = False) -> Settings:
+        """Those of a worker on this ground."""
+        bootstrap = self.kafka.bootstrap
+        if proxied:
+            assert self.proxy is not None
+            bootstrap = f"{HOST}:{self.proxy.port}"
+        return Settings().with_(
+            kafka=bootstrap,
+            kafka_config={"session.timeout.ms": str(SESSION_MS)},
+            clickhouse=self.server.dsn,
+            partitions=PARTITIONS,
+            deadlines={"activation": WITHIN},
+            act_within=ACT_WITHIN,
+        )
+
+    def remember(self, changes: Mapping[tuple[int, str], Any]) -> None:
+        """Keep what a run has left for the next."""
+        self.heads |= {place: record for place, record in changes.items() if place[1].startswith("~list/")}
+
+
+def set_clock(directory: Path, ms: int) -> None:
+    """Let the workers' clocks go wrong by so many milliseconds from now on (`tests.faults.worker`)."""
+    file = directory / "clock"
+    with file.open("r+b" if file.exists() else "wb") as out:
+        out.write(struct.pack("<q", ms))
