@@ -183,14 +183,6 @@ def away(scene: Scene, node: KafkaNode, seconds: float, *, kill: bool) -> None:
         node.send(signal.SIGTERM)
         scene.wait(lambda: not node.alive, "the broker stops")
     scene.sleep(seconds)
-    if node.alive:
-        return
-    back(scene, node)
-
-
-def back(scene: Scene, node: KafkaNode) -> None:
-    """Start a broker again and wait until it serves."""
-    node.kill()  # what is left of its process
     node.launch()
     scene.wait(node.ready, f"{node.name} is back")
 
