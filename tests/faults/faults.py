@@ -62,40 +62,36 @@ def kill_workers(scene: Scene) -> None:
         scene.some_worker().kill()
 
 
-def die_at(*points: str, role: str = "decide", times: int = 3) -> Act:
-    """A fault: workers kill themselves at one of these points, each time another if there are several."""
-
-    def act(scene: Scene) -> None:
-        for number, moment in enumerate(scene.moments(times)):
-            scene.until(moment)
-            scene.strike(points[number % len(points)], role)
-        assert scene.strikes, f"no worker came to {points}"
-
-    return act
+def die_at(scene: Scene, *points: str, role: str = "decide", times: int = 3) -> None:
+    """Let workers kill themselves at these points, one after the other."""
+    for number, moment in enumerate(scene.moments(times)):
+        scene.until(moment)
+        scene.strike(points[number % len(points)], role)
+    assert scene.strikes, f"no worker came to {points}"
 
 
 @fault()
 def die_in_batch(scene: Scene) -> None:
     """A worker dies in the middle of a batch."""
-    die_at("in-batch")(scene)
+    die_at(scene, "in-batch")
 
 
 @fault()
 def die_before_commit(scene: Scene) -> None:
     """A worker dies before it commits: before and after the offsets are part of the transaction."""
-    die_at("before-send_offsets_to_transaction", "before-commit_transaction")(scene)
+    die_at(scene, "before-send_offsets_to_transaction", "before-commit_transaction")
 
 
 @fault()
 def die_after_commit(scene: Scene) -> None:
     """A worker dies right after a commit, before it notes that anything was committed."""
-    die_at("after-commit_transaction")(scene)
+    die_at(scene, "after-commit_transaction")
 
 
 @fault()
 def die_after_pops(scene: Scene) -> None:
     """A worker dies when its pops are acknowledged and the transaction is not committed."""
-    die_at("after-pops")(scene)
+    die_at(scene, "after-pops")
 
 
 @fault()
@@ -118,7 +114,7 @@ def die_in_rebalance(scene: Scene) -> None:
 @fault()
 def die_in_history(scene: Scene) -> None:
     """A history worker dies when its rows are inserted and its offsets are not committed."""
-    die_at("after-sink", "before-commit", role="history")(scene)
+    die_at(scene, "after-sink", "before-commit", role="history")
 
 
 # --- workers that pause, come and go
