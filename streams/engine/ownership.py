@@ -84,7 +84,7 @@ class Ownership:
             self._fail(error)
             raise
         finally:
-            self._beginning.remove(gone)
+            self._beginning = [other for other in self._beginning if other is not gone]  # equal sets are others
         begun: dict[int, Partition] = {}
         for (topic, number), offset in starts.items():
             if (topic, number) in gone:

@@ -65,7 +65,7 @@ def publish(bootstrap: str, topic: str, records: list[tuple[str, Any]], partitio
 
 def read(bootstrap: str, topic: str, isolation: str = "read_committed", partitions: int = PARTITIONS) -> list[Any]:
     """All records of a topic, to its end: also behind a commit whose markers the broker still writes."""
-    ends = _ends(bootstrap, topic, partitions)
+    written = ends(bootstrap, topic, "read_uncommitted", partitions)
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -83,18 +83,20 @@ def read(bootstrap: str, topic: str, isolation: str = "read_committed", partitio
         for message in consumer.consume(5000, 0.1):
             if message.error() is None:
                 found.append(message)
-            elif message.error().code() == KafkaError._PARTITION_EOF and message.offset() >= ends[message.partition()]:
+            elif (
+                message.error().code() == KafkaError._PARTITION_EOF and message.offset() >= written[message.partition()]
+            ):
                 ended.add(message.partition())
     consumer.close()
     return found
 
 
-def _ends(bootstrap: str, topic: str, partitions: int) -> list[int]:
-    conf = {"bootstrap.servers": bootstrap, "group.id": "reader", "isolation.level": "read_uncommitted"}
-    consumer = Consumer(conf)
-    ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in range(partitions)]
+def ends(bootstrap: str, topic: str, isolation: str, partitions: int = PARTITIONS) -> list[int]:
+    """Where a topic ends, by partition, for readers of this isolation."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "isolation.level": isolation})
+    found = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in range(partitions)]
     consumer.close()
-    return ends
+    return found
 
 
 def ledger(bootstrap: str, changelog: str) -> dict[str, Any]:
