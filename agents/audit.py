@@ -14,8 +14,10 @@ from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.rules import Check, Checks
 from agents.shell import Shell
-from agents.states import apply, held, occur, occurrences_key, states_key
+from agents.states import MOST_STATES, apply, held, occur, occurrences_key, states_key
+from agents.texts import short
 from agents.verdicts import Change, Decision, Outcome, Verdict, Wait
+from schemas.errors import RecordError
 from schemas.events.reminder import reminder_key
 from schemas.events.state import OCCURRENCES
 
@@ -43,6 +45,8 @@ class Audit:
         key = states_key(record["msisdn"])
         before = held(batch.get(key))
         name = f"{record['system']}.{attribute}"
+        if name not in before and len(before) >= MOST_STATES:
+            raise RecordError("too_large", f"of one customer at most {MOST_STATES} are kept", "attribute")
         after, what = apply(before, name, event)
         if what != "new":
             self._ignored(event, what)
@@ -125,7 +129,10 @@ class Audit:
         known = batch.get(key)
         if decision.status == "OPEN":
             action = "opened" if decision.changes_status else "changed"
-            batch.put(key, reminders.with_reminder(known, reminder))
+            newer, dropped = reminders.with_reminder(known, short(reminder))
+            if dropped:
+                self.shell.counts.count("yupan_reminders", dropped, kind="ANOMALY", action="dropped")
+            batch.put(key, newer)
             self.shell.emit(batch, reminders.TOPIC, reminder, event_id, traceparent=decision.traceparent)
         else:
             action = "withdrawn"

@@ -29,6 +29,8 @@ LIVE = 32
 """Calls a key; then the one that moved longest ago goes."""
 IDS = 64
 """Ids of phases a call; then the oldest goes."""
+SEATS = 64
+"""Seats a call that had a pop; then the first goes."""
 _POPS = ("OFFERED", "ANSWERED")
 _ENDS = ("ENDED", "ABANDONED")
 
@@ -100,7 +102,7 @@ def is_pop_due(call: Call, record: Mapping[str, Any]) -> bool:
 def with_pop(call: Call, record: Mapping[str, Any]) -> Call:
     """`call` after a pop was sent for this phase."""
     seat = record["seat"]
-    seats = call["seats"] if not seat or seat in call["seats"] else [*call["seats"], seat]
+    seats = call["seats"] if not seat or seat in call["seats"] else [*call["seats"], seat][-SEATS:]
     return {**call, "seats": seats, "popped": record["occurred_at"]}
 
 

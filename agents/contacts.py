@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agents.texts import short
+
 SHOWN = 20
 """Contacts in a pop."""
 KEPT = SHOWN + 1
 """Contacts a customer in the ledger: the call that is being shown does not show itself."""
-TEXT = 500
-"""Characters of a text that are kept here; the history has all of it."""
 _TOLD = ("contact_id", "channel", "kind", "direction", "subject", "text", "status", "order_id", "staff", "occurred_at")
 
 Held = dict[str, Any]
@@ -24,11 +24,7 @@ Held = dict[str, Any]
 
 def with_contact(held: Held | None, record: Mapping[str, Any]) -> Held | None:
     """`held` with an event of `yupan.contact.v1`; `held` itself when it is a repeat or too old to be shown."""
-    entry = {name: record[name] for name in _TOLD if record[name] is not None}
-    text = entry.get("text", "")
-    if len(text) > TEXT:
-        entry["text"] = text[: TEXT - 1] + "…"
-    return _with(held, entry)
+    return _with(held, short({name: record[name] for name in _TOLD if record[name] is not None}))
 
 
 def with_call(held: Held | None, call_id: str, began_at: int, record: Mapping[str, Any]) -> Held | None:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from agents import calls, contacts, lists, pops, tasks, tickets
 from agents.event import Event
 from agents.ports import Batch, Fired
-from agents.profile import with_entry, with_facts
+from agents.profile import check_room, with_entry, with_facts
 from agents.segments import LISTS, ORDER, Segment, segment_at
 from agents.shell import Shell
+from agents.texts import short
 from schemas.headers import cloud_event
 
 CALL = "yupan.call.v1"
@@ -162,8 +163,9 @@ class Profiles:
         else:
             key = f"profile/{event.customer}"
             held = batch.get(key)
-            with_event = with_facts if event.topic == CUSTOMER else with_entry
-            newer = with_event(held, event.record)
+            record = event.record
+            check_room(held, record)
+            newer = with_facts(held, record) if event.topic == CUSTOMER else with_entry(held, short(record))
             if newer is not held:
                 batch.put(key, newer)
 
@@ -200,7 +202,7 @@ class Tickets:
     def decide(self, batch: Batch, event: Event) -> None:
         """Note one step of a ticket."""
         key = f"tickets/{event.customer}"
-        batch.put(key, tickets.with_ticket(batch.get(key), event.record))
+        batch.put(key, tickets.with_ticket(batch.get(key), short(event.record)))
 
 
 class Tasks:
@@ -218,4 +220,4 @@ class Tasks:
     def decide(self, batch: Batch, event: Event) -> None:
         """Note one step of a task."""
         key = f"tasks/{event.customer}"
-        batch.put(key, tasks.with_task(batch.get(key), event.record))
+        batch.put(key, tasks.with_task(batch.get(key), short(event.record)))

@@ -13,7 +13,7 @@ from agents.ports import Message
 from schemas.codec import Codec
 from schemas.errors import RecordError
 from schemas.events.state import OCCURRENCES
-from schemas.fields import FAR_FUTURE
+from schemas.fields import FAR_FUTURE, NAME
 from schemas.headers import REROUTED, TRACEPARENT, Headers
 from schemas.partition import partition_of
 from schemas.topics import MAX_VALUE
@@ -61,17 +61,20 @@ class Intake:
         at: int = record["occurred_at"]
         arrived = message.timestamp()[1]
         self._check_times(topic, record, at, arrived, now)
+        event_id, source = _text(headers.get("ce_id")), _text(headers.get("ce_source"))
+        if event.flow == "in" and max(len(event_id), len(source)) > NAME:
+            raise RecordError("too_large", f"longer than {NAME} characters", "ce_id or ce_source")
         return Event(
             topic,
             record,
-            _text(headers.get("ce_id")) or event.content_id(record),
-            _text(headers.get("ce_source")) or event.source_of(record),
+            event_id or event.content_id(record),
+            source or event.source_of(record),
             at,
             name,
             partition,
             message.offset(),
             arrived,
-            _text(headers.get(TRACEPARENT)) or None,
+            _text(headers.get(TRACEPARENT))[:NAME] or None,
         )
 
     def _elsewhere(self, message: Message, headers: Mapping[str, Any], right: int) -> Reroute:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents import lists
+from schemas.errors import RecordError
 from schemas.events.customer import TIMES
 
 Profile = dict[str, Any]
@@ -22,9 +23,29 @@ VERSIONS = 4
 """How many versions of a fact are kept: what a late call may still need."""
 
 
+MOST_FACTS = 100
+"""Facts kept of one customer."""
+MOST_LISTS = 12
+"""Lists of which entries of one customer are kept: the three of the segments, and watch lists."""
+
+
 def new_profile() -> Profile:
     """The profile of a customer of whom nothing is known."""
     return {"v": 1, "facts": {}, "lists": {}}
+
+
+def check_room(profile: Profile | None, record: Mapping[str, Any]) -> None:
+    """Refuse facts, or an entry, that would be one name too many for the ledger (the history takes them all).
+
+    Raises `RecordError`.
+    """
+    if profile is None:
+        profile = new_profile()
+    if "facts" in record:
+        if len(profile["facts"].keys() | record["facts"].keys()) > max(MOST_FACTS, len(profile["facts"])):
+            raise RecordError("too_large", f"of one customer at most {MOST_FACTS} are kept", "facts")
+    elif record["list"] not in profile["lists"] and len(profile["lists"]) >= MOST_LISTS:
+        raise RecordError("too_large", f"of one customer at most {MOST_LISTS} are kept", "list")
 
 
 def with_facts(profile: Profile | None, record: Mapping[str, Any]) -> Profile:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 TOPIC = "yupan.reminder.v1"
+KEPT = 100
+"""Open reminders a customer in the ledger; a pop shows the newest 20, and the topic has all."""
 Record = Mapping[str, Any]
 
 
@@ -43,9 +45,15 @@ def open_reminders(record: Record | None) -> dict[str, Record]:
     return {} if record is None else dict(record["open"])
 
 
-def with_reminder(record: Record | None, reminder: Record) -> Record:
-    """The ledger record with `reminder` opened or changed."""
-    return {"v": 1, "open": open_reminders(record) | {reminder["reminder_id"]: reminder}}
+def with_reminder(record: Record | None, reminder: Record) -> tuple[Record, int]:
+    """The ledger record with `reminder` opened or changed, and how many of the oldest it has no room for."""
+    known = open_reminders(record) | {reminder["reminder_id"]: reminder}
+    surplus = len(known) - KEPT
+    if surplus <= 0:
+        return {"v": 1, "open": known}, 0
+    for oldest in sorted(known, key=lambda name: (known[name]["occurred_at"], name))[:surplus]:
+        del known[oldest]
+    return {"v": 1, "open": known}, surplus
 
 
 def without_reminder(record: Record | None, reminder_id: str) -> Record | None:

@@ -17,6 +17,8 @@ REMEMBERED = 24 * 3_600_000
 """Milliseconds of broker time for which an occurrence's id is kept."""
 MOST_IDS = 256
 """Ids of occurrences kept of one customer."""
+MOST_STATES = 300
+"""Attributes kept of one customer, over all systems."""
 MOST_TIES = 16
 """Names of tied events kept of one state."""
 

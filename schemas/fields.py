@@ -23,6 +23,13 @@ LATEST = 253_402_300_799_999
 FAR_FUTURE = 3_600_000
 """How far ahead of the wall clock, in milliseconds, an event may lie."""
 
+NAME = 256
+"""Characters of a name or an identifier: what is longer is none."""
+VALUE = 1_000
+"""Characters of a text that is the value of a state or a fact."""
+LANGUAGES = 4
+"""Languages of a text for people."""
+
 _MSISDN = re.compile(r"[1-9][0-9]{10,14}", re.ASCII).fullmatch
 _CHINESE_NATIONAL = re.compile(r"1[3-9][0-9]{9}", re.ASCII).fullmatch
 
@@ -146,15 +153,36 @@ def bounded(low: float, high: float, avro: Any = None) -> Rule:
     return Rule(check, avro=avro)
 
 
+def check_length(value: str, most: int = NAME) -> None:
+    """Refuse a text that is too long: what is kept of a customer is bounded (docs/ARCHITECTURE.md, "The ledger")."""
+    if len(value) > most:
+        raise RecordError("too_large", f"has {len(value)} characters, at most {most} are taken")
+
+
 def check_value(value: object) -> None:
-    """Refuse a number that is none: amounts are rounded to whole fen, which NaN and infinity cannot be."""
-    if type(value) is float and value - value != 0.0:
+    """Refuse a text that is too long, and a number that is none: NaN and infinity cannot be rounded to whole fen."""
+    if type(value) is str:
+        check_length(value, VALUE)
+    elif type(value) is float and value - value != 0.0:
         raise RecordError("bad_value", "is not a finite number")
 
 
-def _check_filled(value: str) -> None:
+def check_filled(value: str) -> None:
+    """Refuse the empty text."""
     if not value:
         raise RecordError("bad_value", "is empty")
+
+
+def _check_id(value: str) -> None:
+    check_filled(value)
+    check_length(value)
+
+
+def _check_text(text: dict[str, str]) -> None:
+    if len(text) > LANGUAGES:
+        raise RecordError("too_large", f"has {len(text)} languages, at most {LANGUAGES} are taken")
+    for language in text:
+        check_length(language, 16)
 
 
 TIME = {"type": "long", "logicalType": "timestamp-millis"}
@@ -162,15 +190,17 @@ TIME = {"type": "long", "logicalType": "timestamp-millis"}
 Millis = Annotated[int, Rule(check_time, avro=TIME)]
 """A moment: epoch milliseconds, UTC."""
 Msisdn = Annotated[str, Rule(_check_msisdn)]
-Id = Annotated[str, Rule(_check_filled)]
-"""An identifier: any string but the empty one."""
+Id = Annotated[str, Rule(_check_id)]
+"""An identifier: any string but the empty one, up to `NAME` characters, as every `str` of a record."""
+Prose = Annotated[str, "of any length"]
+"""What people have written; what is kept of it for the desk is cut."""
 Share = Annotated[float, bounded(0, 1)]
 Int = Annotated[int, bounded(-(2**31), 2**31 - 1, avro="int")]
 Value = None | str | int | float | bool
 """The value of a state or fact. Its Avro branches (null, string, long, double, boolean) are fixed for ever."""
 MaybeValue = Annotated[Value, "default null"]
 """A value that may be left out."""
-Text = dict[str, str]
+Text = Annotated[dict[str, str], Rule(_check_text)]
 """A text for people: language (`zh`, `en`) to wording."""
 SYSTEMS = ("order", "crm", "hlr", "ocs", "vas", "sacp", "smsc")
 System = Annotated[str, open_set(*SYSTEMS)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from schemas.errors import RecordError
-from schemas.fields import TIME, MaybeValue, Rule, Value, check_value, millis
+from schemas.fields import TIME, MaybeValue, Rule, Value, check_length, check_value, millis
 
 VALUE_BRANCHES = ["null", "string", "long", "double", "boolean"]
 Reader = Callable[[Any], Any]
@@ -107,7 +107,9 @@ def _rule_of(kind: Any) -> Rule | None:
 
 
 def _check_of(kind: Any) -> Callable[[Any], None] | None:
-    """The check of what has no rule of its own: values must be finite."""
+    """The check of what has no rule of its own: names are not too long, values are finite."""
+    if kind is str:
+        return check_length
     if kind == Value:
         return check_value
     if get_origin(kind) is dict and get_args(kind)[1] == Value:
@@ -118,6 +120,7 @@ def _check_of(kind: Any) -> Callable[[Any], None] | None:
 def _check_values(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         try:
+            check_length(name)
             check_value(value)
         except RecordError as error:
             raise error.within(name) from None
@@ -127,6 +130,7 @@ def _avro(kind: Any) -> Any:
     rule = _rule_of(kind)
     if rule is not None:
         return rule.avro or _avro(_bare(kind))
+    kind = _bare(kind)
     if kind == Value:
         return VALUE_BRANCHES
     origin = get_origin(kind)

@@ -9,7 +9,7 @@ import msgspec
 from schemas.errors import RecordError
 from schemas.event_type import EventType
 from schemas.events.call import CallKeys
-from schemas.fields import international
+from schemas.fields import check_length, international
 
 _decode = msgspec.json.Decoder().decode
 _BOM = b"\xef\xbb\xbf"
@@ -65,4 +65,8 @@ def _word(data: dict[str, Any], name: str) -> str:
         return ""
     if type(value) is not str or not value:
         raise RecordError("bad_type", "should be a string that is not empty", name)
+    try:
+        check_length(value)
+    except RecordError as error:
+        raise error.within(name) from None
     return value

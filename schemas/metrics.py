@@ -36,7 +36,12 @@ METRICS = (
     # what is decided
     Metric("yupan_anomalies", "counter", "Changes of an anomaly's status", ("check", "status")),
     Metric("yupan_not_applicable", "counter", "Values outside a check's mapping", ("check",)),
-    Metric("yupan_reminders", "counter", "Reminders opened, changed and withdrawn", ("kind", "action")),
+    Metric(
+        "yupan_reminders",
+        "counter",
+        "Reminders opened, changed, withdrawn, or dropped by the ledger",
+        ("kind", "action"),
+    ),
     Metric("yupan_pops", "counter", "Screen pops sent, by the caller's segment", ("segment",)),
     Metric("yupan_calls", "counter", "Call phases tagged, by segment", ("segment",)),
     Metric("yupan_ids_dropped", "counter", "Ids of occurrences forgotten before their 24 h", ("topic",)),

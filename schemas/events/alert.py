@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from schemas.event_type import EventType
-from schemas.fields import Id, Millis, Severity, Text, enum
+from schemas.fields import Id, Millis, Prose, Severity, Text, enum
 
 
 class Alert(TypedDict):
@@ -20,7 +20,7 @@ class Alert(TypedDict):
     examples: list[str]
     cell: str | None
     region: str | None
-    summary: str
+    summary: Prose
     guidance: Text
     first_at: Millis
     occurred_at: Millis

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from schemas.event_type import EventType, Record
-from schemas.fields import Id, Millis, Msisdn, enum
+from schemas.fields import Id, Millis, Msisdn, Prose, enum
 
 
 class Command(TypedDict):
@@ -16,7 +16,7 @@ class Command(TypedDict):
     anomaly_id: Id
     msisdn: Msisdn | None
     staff: Id
-    reason: str | None
+    reason: Prose | None
     occurred_at: Millis
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from schemas.event_type import EventType, Record
-from schemas.fields import Id, Int, Millis, Msisdn, enum, open_set
+from schemas.fields import Id, Int, Millis, Msisdn, Prose, enum, open_set
 
 CHANNELS = ("WECHAT", "QQ", "WEIBO", "WEB", "APP", "MALL", "HOTLINE", "SMS", "EMAIL", "STORE")
 KINDS = (
@@ -28,8 +28,8 @@ class Contact(TypedDict):
     channel: Annotated[str, open_set(*CHANNELS)]
     direction: Annotated[str, enum("Direction", "IN", "OUT")]
     kind: Annotated[str, open_set(*KINDS)]
-    subject: str | None
-    text: str | None
+    subject: Prose | None
+    text: Prose | None
     status: str | None
     order_id: str | None
     staff: str | None

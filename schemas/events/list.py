@@ -15,7 +15,7 @@ LISTS = ("mid_high", "campus", "rural")
 WATCH = "watch:"
 """Lists of this prefix yield reminders."""
 
-_WATCH_LIST = re.compile(r"watch:[a-z0-9][a-z0-9_.-]*", re.ASCII).fullmatch
+_WATCH_LIST = re.compile(r"watch:[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII).fullmatch
 
 
 def _check_list(name: str) -> None:

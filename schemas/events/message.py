@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from schemas.event_type import EventType
-from schemas.fields import Id, Millis, Msisdn
+from schemas.fields import Id, Millis, Msisdn, Rule, check_filled
 
 
 class Message(TypedDict):
@@ -13,7 +13,7 @@ class Message(TypedDict):
 
     message_id: Id
     msisdn: Msisdn
-    text: Id
+    text: Annotated[str, Rule(check_filled)]
     template: Id
     cause_id: str
     send_after: Millis | None

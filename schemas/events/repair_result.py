@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from schemas.event_type import EventType
-from schemas.fields import Id, Millis, Msisdn, enum
+from schemas.fields import Id, Millis, Msisdn, Prose, enum
 
 
 class RepairResult(TypedDict):
@@ -14,7 +14,7 @@ class RepairResult(TypedDict):
     repair_id: Id
     msisdn: Msisdn
     outcome: Annotated[str, enum("RepairOutcome", "DONE", "REFUSED", "FAILED")]
-    text: str | None
+    text: Prose | None
     occurred_at: Millis
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from schemas.event_type import EventType
-from schemas.fields import Id, Millis, Msisdn
+from schemas.fields import Id, Millis, Msisdn, Prose
 
 
 class RetentionResult(TypedDict):
@@ -15,10 +15,10 @@ class RetentionResult(TypedDict):
     msisdn: Msisdn
     channel: str
     staff: str
-    content: str
-    intention: str
-    result: str
-    remarks: str | None
+    content: Prose
+    intention: Prose
+    result: Prose
+    remarks: Prose | None
     call_id: str | None
     occurred_at: Millis
 

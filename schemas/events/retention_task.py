@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from schemas.event_type import EventType
-from schemas.fields import Id, Int, Millis, Msisdn, enum
+from schemas.fields import Id, Int, Millis, Msisdn, Prose, enum
 
 
 class RetentionTask(TypedDict):
@@ -15,8 +15,8 @@ class RetentionTask(TypedDict):
     msisdn: Msisdn
     action: Annotated[str, enum("TaskAction", "CREATED", "CHANGED", "TAKEN", "RELEASED", "WITHDRAWN", "DONE")]
     product: str | None
-    policy: str | None
-    script: str | None
+    policy: Prose | None
+    script: Prose | None
     due_at: Millis | None
     priority: Int | None
     owner: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from schemas.event_type import EventType
-from schemas.fields import Id, Millis, Msisdn, Segment, enum
+from schemas.fields import Id, Millis, Msisdn, Prose, Segment, enum
 
 # In this form because `class` is a word of Python.
 Ticket = TypedDict(
@@ -16,7 +16,7 @@ Ticket = TypedDict(
         "action": Annotated[str, enum("TicketAction", "OPENED", "PROGRESSED", "CLOSED")],
         "class": str | None,
         "segment": Segment | None,
-        "text": str | None,
+        "text": Prose | None,
         "region": str | None,
         "staff": str | None,
         "call_id": str | None,

@@ -6,8 +6,9 @@ from itertools import permutations
 
 import pytest
 
-from agents.contacts import KEPT, TEXT
+from agents.contacts import KEPT
 from agents.tasks import open_tasks, with_task
+from agents.texts import TEXT
 from agents.tickets import open_tickets, with_ticket
 from tests.agents.desk_world import ALICE, MIN, T0, World
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from agents.profile import MOST_FACTS
+from agents.states import MOST_STATES
 from schemas.fields import iso
 from sinks.history import HistoryWriter
 from streams.commands.customer import ALL
@@ -64,3 +66,14 @@ def test_an_opening_that_is_announced_does_not_bring_back_what_is_an_earlier_own
 def test_of_two_facts_at_the_same_time_the_later_arrival_counts(db):
     store(db, "yupan.customer.v1", *({"facts": {"brand": brand}, "occurred_at": T} for brand in "abc"))
     assert customer(db, ME, T + DAY)["facts"] == {"brand": "c"}
+
+
+def test_more_than_a_worker_keeps_is_shown_from_the_history(db):
+    states = ({"system": "crm", "attribute": f"a{n}", "value": n, "occurred_at": T} for n in range(MOST_STATES + 1))
+    store(db, "yupan.state.v1", *states)
+    store(db, "yupan.customer.v1", {"facts": {f"f{n}": n for n in range(MOST_FACTS + 1)}, "occurred_at": T})
+    store(db, "yupan.ticket.v1", {"ticket_id": "k", "action": "OPENED", "text": "x" * 9_000, "occurred_at": T})
+    found = customer(db, ME, T + DAY)
+    assert len(found["states"]["crm"]) == MOST_STATES + 1
+    assert len(found["facts"]) == MOST_FACTS + 1
+    assert len(found["tickets"][0]["text"]) == 9_000
