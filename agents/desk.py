@@ -57,7 +57,10 @@ class Calls:
             return
         if known is None or call["ended"] != known["ended"]:
             batch.arm(str(event.key), FORGET + call_id, calls.forget_at(call), (CALL,))
-        self._emit(batch, TAGGED, calls.tagged(call, record), f"{event.source}|{event.id}", event)
+        phase_id = f"{event.source}|{event.id}"
+        self.shell.emit(  # all of a call goes out under its own key, so that its phases stay in order
+            batch, TAGGED, calls.tagged(call, record), phase_id, traceparent=event.traceparent, key=event.key
+        )
         self.shell.counts.count("yupan_calls", segment=call["segment"] or "none")
         if calls.is_pop_due(call, record) and self.shell.acts(batch, event.occurred_at, "pop"):
             self._pop(batch, event, call)
@@ -98,7 +101,16 @@ class Calls:
             kinds = ("profile", "contacts", "reminders", "tasks", "tickets")
             known = pops.Known(*(batch.get(f"{kind}/{customer}") for kind in kinds))
         pop = pops.pop(event.record, call, known)
-        self._emit(batch, POP, pop, pops.pop_id(event.record), event, now=True)
+        self.shell.emit(
+            batch,
+            POP,
+            pop,
+            pops.pop_id(event.record),
+            traceparent=event.traceparent,
+            now=True,
+            key=event.key,
+            shorter=pops.without_oldest,
+        )
         self.shell.counts.count("yupan_pops", segment=call["segment"] or "none")
         self.shell.counts.observe("yupan_pop_latency_seconds", max(0, batch.now() - event.arrived_at) / 1000)
 
@@ -111,12 +123,6 @@ class Calls:
         newer = contacts.with_call(held, event.record["call_id"], call["at"], event.record)
         if newer is not held:
             batch.put(key, newer)
-
-    def _emit(
-        self, batch: Batch, topic: str, record: calls.Call, event_id: str, event: Event, *, now: bool = False
-    ) -> None:
-        """All of a call goes out under its own key, so that its phases stay in order."""
-        self.shell.emit(batch, topic, record, event_id, traceparent=event.traceparent, now=now, key=event.key)
 
 
 class Contacts:

@@ -44,6 +44,18 @@ def pop(record: Mapping[str, Any], call: Call, known: Known) -> dict[str, Any]:
     }
 
 
+_LISTS = ("reminders", "retention_tasks", "contacts", "tickets")
+
+
+def without_oldest(pop: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`pop` without the oldest of all its entries; None when it has none: a call must not wait for what is too much."""
+    ends = [(pop[name][-1]["occurred_at"], name) for name in _LISTS if pop[name]]
+    if not ends:
+        return None
+    _, oldest = min(ends)
+    return {**pop, oldest: pop[oldest][:-1]}
+
+
 def pop_id(record: Mapping[str, Any]) -> str:
     """What identifies a pop: a repeat replaces itself."""
     return f"{record['call_id']}|{record['seat'] or ''}"

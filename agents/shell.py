@@ -16,12 +16,17 @@ from agents.ports import Batch, Fired, Message
 from schemas.codec import Codec
 from schemas.headers import cloud_event
 from schemas.partition import partition_of
+from schemas.topics import MAX_VALUE
 
 Decide = Callable[[Batch, Event], None]
 OnFired = Callable[[Batch, Fired], None]
 
 WITHDRAWN = "yupan.withdrawn"
 """Header of a tombstone: why what stood under its key has ended."""
+
+
+ROOMY = MAX_VALUE - 20_000
+"""Bytes of a value that still leave room for key and headers."""
 
 
 class Counts(Protocol):
@@ -93,14 +98,18 @@ class Shell:
         traceparent: str | None = None,
         now: bool = False,
         key: str | None = None,
+        shorter: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None,
     ) -> None:
         """Send `record`; `event_id` is computed from what caused it. `now`: before the commit (screen pops only).
 
-        `key`: instead of the record's own (a call's phases stay under that of its first).
+        `key`: instead of the record's own (a call's phases stay under that of its first). `shorter`: what makes a
+        record that is too large smaller, step by step; None when it can no more.
         Raises `RecordError` when the record does not fit its schema.
         """
         codec = self.codecs[topic]
         value = codec.encode(record)
+        while shorter is not None and len(value) > ROOMY and (less := shorter(record)) is not None:
+            value = codec.encode(record := less)
         name = key or codec.event.key(record)
         wire_key = None if name is None else name.encode()
         headers = cloud_event(topic, event_id, codec.event.source_of(record), record["occurred_at"], traceparent)

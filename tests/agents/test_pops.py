@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agents.pops import without_oldest
 from tests.agents.desk_world import ALICE, DAY, MIN, T0, World
 
 
@@ -213,3 +214,59 @@ def test_a_caller_who_is_not_identified_gets_an_empty_pop(world):
     world.call("OFFERED", msisdn=None, seat="A")
     (pop,) = world.pops
     assert (pop["msisdn"], pop["segment"], pop["contacts"], pop["reminders"]) == (None, None, [], [])
+
+
+def long_texts(world, number):
+    """As long as upstream may write them, and in characters of three bytes."""
+    said, at = "投诉" * 9_000, T0 - number
+    ticket = {"ticket_id": f"k-{number}", "action": "OPENED", "msisdn": ALICE, "text": said}
+    task = {"task_id": f"t-{number}", "action": "CREATED", "msisdn": ALICE, "script": said, "policy": said}
+    contact = {"contact_id": f"x-{number}", "msisdn": ALICE, "channel": "WEB", "direction": "IN", "kind": "MESSAGE"}
+    world.publish("ticket", {**ticket, "occurred_at": at})
+    world.publish("retention-task", {**task, "occurred_at": at})
+    world.publish("contact", {**contact, "text": said, "subject": said, "occurred_at": at})
+
+
+def size_of_pop(world):
+    return next(len(o.value) for o in world.sent if o.topic == "yupan.screen-pop.v1")
+
+
+def test_long_texts_are_cut_so_that_a_pop_has_room_for_all_its_entries(world):
+    for number in range(20):
+        long_texts(world, number)
+    world.call("OFFERED", seat="A")
+    (pop,) = world.pops
+    assert [len(pop[name]) for name in ("contacts", "tickets", "retention_tasks")] == [20] * 3
+    assert {len(t["text"]) for t in pop["tickets"]} == {500}
+    assert size_of_pop(world) < 300_000
+
+
+def test_a_pop_that_is_still_too_large_sheds_its_oldest_entries_and_not_the_phase(world):
+    for number in range(4):
+        long_texts(world, number)
+    # as a worker without bounds may have left it
+    reminder = {
+        "kind": "ANOMALY",
+        "title": {"zh": "激活异常"},
+        "cause": {"zh": "很" * 100_000},
+        "wording": None,
+        "guidance": None,
+        "progress": None,
+        "severity": "MAJOR",
+        "expires_at": None,
+        "source_id": "a",
+    }
+    held = {f"r-{n}": {**reminder, "reminder_id": f"r-{n}", "occurred_at": T0 - 2 - n} for n in range(6)}
+    world.put(f"reminders/{ALICE}", {"v": 1, "open": held})
+    world.call("OFFERED", seat="A")
+    (pop,) = world.pops
+    assert [r["reminder_id"] for r in pop["reminders"]] == ["r-0", "r-1", "r-2"]
+    assert [t["ticket_id"] for t in pop["tickets"]] == ["k-0", "k-1", "k-2", "k-3"]
+    assert 900_000 < size_of_pop(world) < 1_000_000
+    assert world.segments == [None]
+
+
+def test_a_pop_that_no_shedding_makes_small_is_as_small_as_it_can_be():
+    pop = {"reminders": [], "retention_tasks": [], "contacts": [{"occurred_at": 1}], "tickets": []}
+    assert without_oldest(pop) == {**pop, "contacts": []}
+    assert without_oldest({**pop, "contacts": []}) is None
