@@ -12,8 +12,9 @@ from agents.event import Event
 from agents.ports import Message
 from schemas.codec import Codec
 from schemas.errors import RecordError
+from schemas.event_type import EventType
 from schemas.events.state import OCCURRENCES
-from schemas.fields import FAR_FUTURE, NAME
+from schemas.fields import FAR_FUTURE, NAME, check_international, is_national
 from schemas.headers import REROUTED, TRACEPARENT, Headers
 from schemas.partition import partition_of
 from schemas.topics import MAX_VALUE
@@ -32,11 +33,17 @@ class Reroute(NamedTuple):
 class Intake:
     """Reads the records of every topic. `events_clock`: the time is that of the events, not of the wall."""
 
-    def __init__(self, codecs: Mapping[str, Codec], partitions: int, *, events_clock: bool = False) -> None:
-        """`partitions`: how many every topic has; 0: keys may lie anywhere (the history stores what it finds)."""
+    def __init__(
+        self, codecs: Mapping[str, Codec], partitions: int, *, events_clock: bool = False, country_code: str = "86"
+    ) -> None:
+        """`partitions`: how many every topic has; 0: keys may lie anywhere (the history stores what it finds).
+
+        `country_code`: whose national numbers are refused.
+        """
         self.codecs = codecs
         self.partitions = partitions
         self.events_clock = events_clock
+        self.country_code = country_code
 
     def read(self, message: Message, now: int) -> Event | Reroute:
         """The event in `message`. `now`: the batch's clock, ms. Raises `RecordError`."""
@@ -48,10 +55,11 @@ class Intake:
             raise RecordError("too_large", f"{len(value)} bytes, at most {MAX_VALUE} are read")
         record = codec.decode(value)
         event.validate(record)
+        check_international(record.get("msisdn"), self.country_code)
         headers: dict[str, Any] = dict(message.headers() or ())
         key = message.key()
         name = None if key is None else key.decode("utf-8", "replace")
-        if not event.has_right_key(record, name):
+        if not event.has_right_key(record, name) or self._follows_national(event, record, name):
             raise RecordError("wrong_key", "the key differs from what the record names")
         partition = message.partition()
         if key is not None and self.partitions:
@@ -76,6 +84,10 @@ class Intake:
             arrived,
             _text(headers.get(TRACEPARENT))[:NAME] or None,
         )
+
+    def _follows_national(self, event: EventType, record: Mapping[str, Any], key: str | None) -> bool:
+        """Whether a call would follow a national number: what keys it must be its id, or an MSISDN."""
+        return event.keys is not None and key != event.key(record) and is_national(key or "", self.country_code)
 
     def _elsewhere(self, message: Message, headers: Mapping[str, Any], right: int) -> Reroute:
         if REROUTED in headers:

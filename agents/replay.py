@@ -22,7 +22,7 @@ from schemas import json_lines
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec, codecs
 from schemas.errors import RecordError
-from schemas.fields import iso
+from schemas.fields import check_international, check_length, iso
 
 Line = dict[str, Any]
 AUDITED = "yupan.state.v1"
@@ -52,6 +52,10 @@ def parse(text: str) -> Input:
     for name in ("id", "source"):
         if not isinstance(data.get(name), (str, type(None))):
             raise RecordError("bad_type", "is no text", name)
+        try:
+            check_length(data.get(name) or "")
+        except RecordError as error:
+            raise error.within(name) from None
     return Input(topic, EVENTS[topic].from_json(record), data.get("id") or None, data.get("source") or None)
 
 
@@ -64,9 +68,12 @@ def _codecs() -> Mapping[str, Codec]:
 class Replay:
     """All checks over one file. Times are milliseconds; one partition, one transaction an event."""
 
-    def __init__(self, checks: Checks) -> None:
+    def __init__(self, checks: Checks, country_code: str = "86") -> None:
+        """`country_code`: whose national numbers are refused."""
         self._codecs = _codecs()
-        shell = Shell(Intake(self._codecs, PARTITIONS, events_clock=True), self._codecs)
+        self._country_code = country_code
+        intake = Intake(self._codecs, PARTITIONS, events_clock=True, country_code=country_code)
+        shell = Shell(intake, self._codecs)
         self._audit = Audit(shell, checks)
         self._observe = Observe(shell)
         self._world = World()
@@ -74,6 +81,7 @@ class Replay:
 
     def feed(self, line: Input) -> Iterator[Line]:
         """Everything that is decided before and on this event. Raises `RecordError` when it is not usable."""
+        check_international(line.record.get("msisdn"), self._country_code)  # what is refused moves no clock
         at = line.record["occurred_at"]
         yield from self._fire(at)
         codec = self._codecs[line.topic]

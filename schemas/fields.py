@@ -31,7 +31,8 @@ LANGUAGES = 4
 """Languages of a text for people."""
 
 _MSISDN = re.compile(r"[1-9][0-9]{10,14}", re.ASCII).fullmatch
-_CHINESE_NATIONAL = re.compile(r"1[3-9][0-9]{9}", re.ASCII).fullmatch
+NATIONAL = {"86": "1[3-9][0-9]{9}", "1": "[2-9][0-9]{9}", "852": "[4-9][0-9]{7}", "853": "6[0-9]{7}"}
+"""Country code to the national numbers of its mobile subscribers: what `publish` and `import` complete."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +46,30 @@ class Rule:
     """The known words of an *open* set; the set may grow without a new schema."""
 
 
-def is_msisdn(value: object) -> bool:
-    """Whether `value` is digits with country code, 11 to 15 (`8613800138000`)."""
-    return isinstance(value, str) and _MSISDN(value) is not None and _CHINESE_NATIONAL(value) is None
+def is_msisdn(value: object, country_code: str = "") -> bool:
+    """Whether `value` is digits with country code, 11 to 15 (`8613800138000`).
+
+    With `country_code`: and no national number of that country, which for 86 may be as long.
+    """
+    return isinstance(value, str) and _MSISDN(value) is not None and not is_national(value, country_code)
+
+
+def is_national(number: str, country_code: str) -> bool:
+    """Whether `number` is one as people of that country write it, without the country's code."""
+    pattern = NATIONAL.get(country_code)
+    return pattern is not None and re.fullmatch(pattern, number, re.ASCII) is not None
+
+
+def check_international(msisdn: str | None, country_code: str) -> None:
+    """Refuse a record's `msisdn` that is a national number of that country. Raises `RecordError(bad_msisdn)`."""
+    if msisdn is not None and is_national(msisdn, country_code):
+        said = "a national number; topics carry the country code (publish and import add it)"
+        raise RecordError("bad_msisdn", said, "msisdn")
 
 
 def _check_msisdn(value: str) -> None:
     if _MSISDN(value) is None:
         raise RecordError("bad_msisdn", "no MSISDN: 11 to 15 digits, with country code")
-    if len(value) == 11 and _CHINESE_NATIONAL(value):
-        raise RecordError("bad_msisdn", "a national number; topics carry the country code (publish and import add it)")
 
 
 def check_time(value: int) -> None:
@@ -66,16 +81,15 @@ def check_time(value: int) -> None:
 def international(number: str, country_code: str) -> str:
     """A number as people write it, with the country code: what `publish` and `import` do for upstream.
 
-    `13800138000`, `+86 138-0013-8000` and `008613800138000` all become `8613800138000`; what is no
-    number comes back unchanged, for the validation to refuse.
+    `13800138000`, `+86 138-0013-8000` and `008613800138000` all become `8613800138000`; what is no number of
+    `NATIONAL` comes back as it is, for the validation to judge.
     """
     digits = re.sub(r"[\s\-()]", "", number)
     if digits.startswith("+"):
         return digits[1:]
     if digits.startswith("00"):
         return digits[2:]
-    national = _CHINESE_NATIONAL(digits) if country_code == "86" else (len(digits) == 10 and digits.isdigit())
-    return country_code + digits if national else digits
+    return country_code + digits if is_national(digits, country_code) else digits
 
 
 def millis(value: object) -> int:

@@ -9,7 +9,7 @@ import msgspec
 from schemas.errors import RecordError
 from schemas.event_type import EventType
 from schemas.events.call import CallKeys
-from schemas.fields import check_length, international
+from schemas.fields import check_international, check_length, international
 
 _decode = msgspec.json.Decoder().decode
 _BOM = b"\xef\xbb\xbf"
@@ -43,6 +43,7 @@ class Lines:
         if isinstance(data.get("msisdn"), str):
             data["msisdn"] = international(data["msisdn"], self._country_code)
         record = self._event.from_json(data)
+        check_international(record.get("msisdn"), self._country_code)
         key = self._call_keys.of(record) if self._call_keys is not None else self._event.key(record)
         return Item(record, event_id or self._event.content_id(record), source or self._event.source_of(record), key)
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.errors import UsageError
+from schemas.fields import NATIONAL
 
 FILE = "yupan.toml"
 _SERVICE_LINK = re.compile(r"YUPAN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)").fullmatch
@@ -29,7 +30,6 @@ class Form(NamedTuple):
     parse: Callable[[Any], Any]
 
 
-_CODE = re.compile(r"[1-9][0-9]{0,2}", re.ASCII).fullmatch
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LONGEST = 10_000 * 86_400_000
 
@@ -103,7 +103,10 @@ _SEGMENTS = Form("some of MID_HIGH,NEW,CAMPUS,RURAL, each once, separated by ','
 _PAIRS = Form("librdkafka settings KEY=VALUE, separated by ','", _pairs)
 _SHARE = Form("a number from 0 to 1", _share)
 _ADDRESS = Form("host:port", _address)
-_COUNTRY = Form("a country code, 1 to 3 digits without + or 00", lambda v: _must(_CODE(str(v)) is not None, str(v)))
+_COUNTRY = Form(
+    f"a country code whose national numbers we know: {', '.join(NATIONAL)}, without + or 00",
+    lambda v: _must(str(v) in NATIONAL, str(v)),
+)
 _DEADLINES = Form(
     "CHECK=SPAN pairs separated by ',', such as activation=5s",
     lambda v: {check: _must(duration_ms(span) > 0, duration_ms(span)) for check, span in _pairs(v).items()},
@@ -150,7 +153,9 @@ class Settings:
         ("MID_HIGH", "NEW", "CAMPUS", "RURAL"), _SEGMENTS, "the ranking of the segments; one left out is never given"
     )
     timezone: str = _setting("Asia/Shanghai", _ZONE, "days, months and --from/--to without offset are in it")
-    country_code: str = _setting("86", _COUNTRY, "what publish and import put before national numbers")
+    country_code: str = _setting(
+        "86", _COUNTRY, "national numbers of this country are refused on topics, and completed by publish and import"
+    )
     language: str = _setting("zh", _one_of("zh", "en"), "the language of texts for people")
     metrics: str = _setting("127.0.0.1:0", _ADDRESS, "host:port of the Prometheus endpoint; port 0 takes a free one")
 

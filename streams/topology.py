@@ -44,7 +44,8 @@ class Binding(NamedTuple):
 
 def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, counts: Counts) -> list[Binding]:
     """The agents of the role `decide`."""
-    intake = Intake(codecs, settings.partitions, events_clock=settings.clock == "events")
+    by_events = settings.clock == "events"
+    intake = Intake(codecs, settings.partitions, events_clock=by_events, country_code=settings.country_code)
     shell = Shell(intake, codecs, counts, settings.act_within)
     bindings = [Binding("audit", AUDITED, Audit(shell, checks).process)]
     calls = desk.Calls(shell, settings.segments)

@@ -82,7 +82,7 @@ def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Eng
 def _history(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
     db = Measured(stack.enter_context(closing(open_clickhouse(settings.clickhouse))), metrics)
     require_tables(db)
-    intake = Intake(_codecs(settings), partitions=0, events_clock=settings.clock == "events")
+    intake = Intake(_codecs(settings), 0, events_clock=settings.clock == "events", country_code=settings.country_code)
     archive = Archive(intake, history.HistoryWriter(db), metrics, SystemClock(), _limit(settings))
     config = _config(
         settings,

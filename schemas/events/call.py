@@ -114,7 +114,7 @@ EVENT = EventType(
     bad=(
         ("missing_field", {"call_id": ...}),
         ("bad_value", {"call_id": ""}),
-        ("bad_msisdn", {"msisdn": "13800138000"}),
+        ("bad_msisdn", {"msisdn": "1380013800"}),
         ("bad_value", {"phase": "RINGING"}),
         ("bad_value", {"outcome": "UNKNOWN"}),
         ("bad_type", {"wait_ms": "12 s"}),

@@ -48,6 +48,6 @@ EVENT = EventType(
         ("missing_field", {"command": ...}),
         ("bad_value", {"system": "fax"}),
         ("bad_type", {"arguments": {"status": True}}),
-        ("bad_msisdn", {"msisdn": "13800138000"}),
+        ("bad_msisdn", {"msisdn": "1380013800"}),
     ),
 )

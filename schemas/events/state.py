@@ -98,7 +98,7 @@ EVENT = EventType(
         },
     ),
     bad=(
-        ("bad_msisdn", {"msisdn": "13800138000"}),
+        ("bad_msisdn", {"msisdn": "1380013800"}),
         ("bad_msisdn", {"msisdn": "nobody"}),
         ("bad_value", {"system": "fax"}),
         ("bad_value", {"value": float("nan")}),

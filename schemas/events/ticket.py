@@ -48,7 +48,7 @@ EVENT = EventType(
         ("missing_field", {"ticket_id": ...}),
         ("bad_value", {"action": "LOST"}),
         ("bad_value", {"segment": "VIP"}),
-        ("bad_msisdn", {"msisdn": "13800138000"}),
+        ("bad_msisdn", {"msisdn": "1380013800"}),
         ("bad_type", {"msisdn": None}),
     ),
 )

@@ -89,7 +89,7 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
     ids = [*(one for word in only for one in word.split(",")), *more]
     end = _time(until, settings) if until else None
     bad = 0
-    run = Replay(Checks(_known(checks, ids)))
+    run = Replay(Checks(_known(checks, ids)), settings.country_code)
     with click.open_file(file, encoding="utf-8", errors="replace") if file == "-" else _open(file) as lines:
         for found in _fed(run, lines):
             if isinstance(found, str):

@@ -27,7 +27,7 @@ def command(msisdn: str, as_json: bool, limit: int | None) -> None:
 
     settings = Settings.load()
     number = international(msisdn, settings.country_code)
-    if not is_msisdn(number):
+    if not is_msisdn(number, settings.country_code):
         raise UsageError("the number is no MSISDN: 11 to 15 digits with country code, such as 8613800138000")
     with closing(open_clickhouse(settings.clickhouse)) as db:
         most = limit or (ALL if as_json else SHOWN)

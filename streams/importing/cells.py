@@ -48,7 +48,7 @@ def boolean(text: str) -> bool:
 def msisdn(text: str, country_code: str) -> str:
     """A number with country code. Raises `RecordError(bad_msisdn)`, whose text does not show it."""
     found = international(text, country_code)
-    if not is_msisdn(found):
+    if not is_msisdn(found, country_code):
         raise RecordError("bad_msisdn", "no number: 11 to 15 digits with country code, or a national number")
     return found
 
@@ -66,4 +66,4 @@ def synthetic(identifier: str) -> str:
 def customer(text: str, country_code: str) -> str:
     """A number when it is one, else the synthetic stand-in."""
     found = international(text, country_code)
-    return found if is_msisdn(found) else synthetic(text)
+    return found if is_msisdn(found, country_code) else synthetic(text)

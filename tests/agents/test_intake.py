@@ -94,6 +94,31 @@ def test_an_msisdn_that_is_none_or_national_is_refused_and_not_told(msisdn: str)
     assert "13800138000 " not in str(error)
 
 
+def test_a_number_is_national_only_in_its_own_country() -> None:
+    """`14155551234` is an MSISDN of North America, and would be a national number of China."""
+    number = "14155551234"
+    message = delivered(CODECS[STATE].encode({**record(), "msisdn": number}), key=number.encode())
+    read = Intake(CODECS, 0, country_code="1").read(message, NOW)
+    assert isinstance(read, Event)
+    assert read.customer == number
+    with pytest.raises(RecordError, match=r"^msisdn: a national number"):
+        Intake(CODECS, 0, country_code="86").read(message, NOW)
+
+
+def test_a_call_follows_no_national_number() -> None:
+    event = CODECS["yupan.call.v1"].event
+    for call_id, reason in (("c-1", "wrong_key"), ("13800138000", None)):  # a switch may number calls so
+        call = event.from_json({"call_id": call_id, "phase": "QUEUED", "occurred_at": NOW})
+        message = delivered(CODECS[event.topic].encode(call), key=b"13800138000", topic=event.topic)
+        intake = Intake(CODECS, 0)
+        if reason is None:
+            assert isinstance(intake.read(message, NOW), Event)
+        else:
+            with pytest.raises(RecordError) as caught:
+                intake.read(message, NOW)
+            assert caught.value.reason == reason
+
+
 def test_a_system_outside_the_list_is_refused() -> None:
     error = refused(delivered(CODECS[STATE].encode({**record(), "system": "fax"})))
     assert (error.reason, error.field) == ("bad_value", "system")

@@ -30,7 +30,7 @@ def read(line: str, country_code: str = "86") -> Item:
         ("+86 138-0013-8000", "86"),
         ("008613800138000", "86"),
         ("8613800138000", "86"),
-        ("8613800138000", "49"),
+        ("8613800138000", "852"),
     ],
 )
 def test_national_numbers_get_the_country_code(number: str, country_code: str) -> None:
@@ -38,8 +38,30 @@ def test_national_numbers_get_the_country_code(number: str, country_code: str) -
     assert (item.record["msisdn"], item.key) == ("8613800138000", "8613800138000")
 
 
-def test_another_country_has_numbers_of_its_own() -> None:
-    assert read(state_line(msisdn="2025550123"), "1").record["msisdn"] == "12025550123"
+@pytest.mark.parametrize(
+    ("number", "country_code", "wanted"),
+    [
+        ("4155551234", "1", "14155551234"),
+        ("+1 (415) 555-1234", "1", "14155551234"),
+        ("14155551234", "1", "14155551234"),  # for 86 a national number
+        ("13800138000", "1", "13800138000"),
+        ("91234567", "852", "85291234567"),
+        ("+85291234567", "852", "85291234567"),
+        ("66123456", "853", "85366123456"),
+        ("+85291234567", "86", "85291234567"),
+    ],
+)
+def test_every_country_that_may_be_set_has_numbers_of_its_own(number: str, country_code: str, wanted: str) -> None:
+    assert read(state_line(msisdn=number), country_code).record["msisdn"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("number", "country_code"), [("+13800138000", "86"), ("1155551234", "1"), ("21234567", "852"), ("4155551234", "86")]
+)
+def test_what_is_no_national_number_is_not_completed(number: str, country_code: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        read(state_line(msisdn=number), country_code)
+    assert (caught.value.reason, caught.value.field) == ("bad_msisdn", "msisdn")
 
 
 def test_id_and_source_are_the_lines_own() -> None:

@@ -35,11 +35,14 @@ def test_a_deadline_lies_ahead() -> None:
             load(DEADLINES=text)
 
 
-@pytest.mark.parametrize("text", ["+86", "0086", "", "86 ", "8600"])
+@pytest.mark.parametrize("text", ["+86", "0086", "", "86 ", "8600", "49"])
 def test_a_country_code_is_written_as_it_stands_in_an_msisdn(text: str) -> None:
     """`+86` would make every national number a wrong one, and the error would name the number."""
-    assert load(COUNTRY_CODE="86").country_code == "86"
-    with pytest.raises(UsageError, match=r"^YUPAN_COUNTRY_CODE .* is not a country code"):
+    assert [load(COUNTRY_CODE=code).country_code for code in ("86", "1", "852")] == ["86", "1", "852"]
+    with pytest.raises(
+        UsageError,
+        match=r"^YUPAN_COUNTRY_CODE .* is not a country code whose national numbers we know: 86, 1, 852, 853",
+    ):
         load(COUNTRY_CODE=text)
 
 
