@@ -2,10 +2,13 @@
 
 A profile is the ledger's record `profile/MSISDN`, plain data:
 
-    {"v": 1, "facts": {name: [[value, occurred_at], ...]}, "lists": {list: held, see agents/lists.py}}
+    {"v": 1, "facts": {name: [[value, times], ...]}, "lists": {list: held, see agents/lists.py}}
 
 Of each fact the last few versions are kept, newest first, because a call is tagged as of its own time
-and may be delivered after a newer fact. The same functions rebuild a profile from the rows of the history.
+and may be delivered after a newer fact. A version is a value with the times (`occurred_at`, oldest first) at which
+it was told without another in between: a full feed repeats it every night. The first time says from when it holds,
+the newest that it was still said, of the present owner; those between are kept for late calls, as far as there is
+room. The same functions rebuild a profile from the rows of the history.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ Profile = dict[str, Any]
 
 VERSIONS = 4
 """How many versions of a fact are kept: what a late call may still need."""
+TIMES_KEPT = 8
+"""Times of a version: its first, and the newest."""
 
 
 MOST_FACTS = 100
@@ -59,7 +64,7 @@ def with_facts(profile: Profile | None, record: Mapping[str, Any]) -> Profile:
     changed = False
     for name, value in record["facts"].items():
         held = facts.get(name, [])
-        newer = _inserted(held, [value, record["occurred_at"]])
+        newer = _inserted(held, value, record["occurred_at"])
         if newer is not held:
             facts[name] = newer
             changed = True
@@ -89,13 +94,13 @@ def moment(profile: Profile | None, name: str, at: int) -> tuple[int, int] | Non
 
     Such a fact speaks of the moment that it names: the daily feed of openings arrives after the opening.
     """
-    for value, occurred_at in _versions(profile, name):
+    for value, times in _versions(profile, name):
         if value is None:
-            if occurred_at <= at:
+            if times[0] <= at:
                 return None
         elif value <= at:
-            return value, occurred_at
-        elif name == "left_at" and occurred_at <= at:
+            return value, times[-1]
+        elif name == "left_at" and times[0] <= at:
             return None  # the day was put off: what was said before it no longer holds
     return None
 
@@ -105,7 +110,8 @@ def fact(profile: Profile | None, name: str, at: int) -> tuple[Any, int] | None:
     if name in TIMES:
         found: tuple[Any, int] | None = moment(profile, name, at)
     else:
-        found = next(((value, seen) for value, seen in _versions(profile, name) if seen <= at), None)
+        versions = ((value, [t for t in times if t <= at]) for value, times in _versions(profile, name))
+        found = next(((value, told[-1]) for value, told in versions if told), None)
     if found is None or found[0] is None:
         return None
     since = owner_since(profile, at)
@@ -125,11 +131,31 @@ def _versions(profile: Profile | None, name: str) -> list[list[Any]]:
     return versions
 
 
-def _inserted(held: list[list[Any]], version: list[Any]) -> list[list[Any]]:
-    """`held` with `version` in its place, newest first; `held` itself for a repeat or what is too old to keep."""
-    if any(kept == version and type(kept[0]) is type(version[0]) for kept in held):
+def _inserted(held: list[list[Any]], value: Any, at: int) -> list[list[Any]]:
+    """`held` with `value` as of `at`, newest first; `held` itself for a repeat or what is too old to keep."""
+    if any(_is_same(version, value) and at in version[1] for version in held):
         return held
-    place = next((i for i, kept in enumerate(held) if kept[1] <= version[1]), len(held))
-    if place >= VERSIONS:
+    place = next((i for i, version in enumerate(held) if version[1][0] <= at), len(held))
+    newer, older = held[:place], held[place:]
+    if older and _is_same(older[0], value):
+        made = [*newer, [value, _bounded([*older[0][1], at])], *older[1:]]
+    elif older and at < older[0][1][-1]:  # told between two times of another value
+        other, times = older[0]
+        split = [[other, [t for t in times if t > at]], [value, [at]], [other, [t for t in times if t <= at]]]
+        made = [*newer, *split, *older[1:]]
+    elif newer and _is_same(newer[-1], value):
+        made = [*newer[:-1], [value, _bounded([at, *newer[-1][1]])], *older]
+    elif place >= VERSIONS:
         return held
-    return [*held[:place], version, *held[place:]][:VERSIONS]
+    else:
+        made = [*newer, [value, [at]], *older]
+    return held if made == held else made[:VERSIONS]
+
+
+def _is_same(version: list[Any], value: Any) -> bool:
+    return bool(version[0] == value) and type(version[0]) is type(value)
+
+
+def _bounded(times: list[int]) -> list[int]:
+    first, *rest = sorted(times)
+    return [first, *rest[-(TIMES_KEPT - 1) :]]

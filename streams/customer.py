@@ -10,7 +10,7 @@ from typing import Any
 
 from agents import lists, states, tasks, tickets
 from agents.event import Event
-from agents.profile import VERSIONS, Profile, facts_at, owner_since, with_entry, with_facts
+from agents.profile import Profile, facts_at, owner_since, with_entry, with_facts
 from agents.segments import LISTS, ORDER, segment_at
 from schemas.events.state import OCCURRENCES
 from schemas.fields import iso
@@ -19,6 +19,8 @@ from sinks.clickhouse import ClickHouse
 from sinks.tables import ARRIVAL
 
 Rows = list[dict[str, Any]]
+TOLD = 1_000
+"""Rows of each fact that are read, the newest: of one that is told every night, the last years."""
 ENDED = ("RESOLVED", "WITHDRAWN")
 
 
@@ -29,7 +31,7 @@ def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50, order: Sequ
     Nothing of an earlier owner of the number is shown. Raises `PartError`.
     """
     entries = queries.lists(db, msisdn)
-    profile = _profile(queries.facts(db, msisdn, VERSIONS), entries, msisdn)
+    profile = _profile(queries.facts(db, msisdn, TOLD), entries, msisdn)
     segment = segment_at(profile, _heads(entries) if profile else {}, now, order)
     since = owner_since(profile, now) or 0
     return {

@@ -139,7 +139,7 @@ def test_of_a_customers_facts_and_lists_so_many_are_kept_and_one_more_is_refused
     with pytest.raises(RecordError, match=r"^facts: of one customer at most 100 are kept"):
         desk.customer(one_more=1)
     desk.customer(at=T0 + 1, f0="new")
-    assert desk.record(f"profile/{ALICE}")["facts"]["f0"][0] == ["new", T0 + 1]
+    assert desk.record(f"profile/{ALICE}")["facts"]["f0"][0] == ["new", [T0 + 1]]
     for number in range(profile.MOST_LISTS):
         desk.publish("list", {"list": f"watch:w{number}", "action": "ADD", "msisdn": ALICE})
     with pytest.raises(RecordError, match=r"^list: of one customer at most 12 are kept"):
@@ -188,9 +188,9 @@ def worst_states() -> Any:
 
 def worst_profile() -> Any:
     held = None
-    for version in range(profile.VERSIONS):
-        facts = {long(n): long(version, VALUE) for n in range(profile.MOST_FACTS)}
-        held = profile.with_facts(held, {"facts": facts, "occurred_at": T0 + version})
+    for night in range(profile.VERSIONS * profile.TIMES_KEPT):
+        facts = {long(n): long(night // profile.TIMES_KEPT, VALUE) for n in range(profile.MOST_FACTS)}
+        held = profile.with_facts(held, {"facts": facts, "occurred_at": T0 + night})
     for number in range(profile.MOST_LISTS):
         for add in range(16):
             told = {"version": long(add), "name": long(add), "station": long(add), "valid_from": T0, "valid_to": T0}

@@ -66,7 +66,7 @@ def test_a_watch_lists_entries_are_kept_and_make_no_segment(world):
 
 def test_times_among_the_facts_may_come_as_iso(world):
     world.customer(opened_at="2026-11-22T12:00:00+08:00")
-    assert world.record(f"profile/{ALICE}")["facts"]["opened_at"] == [[1_795_320_000_000, T0]]
+    assert world.record(f"profile/{ALICE}")["facts"]["opened_at"] == [[1_795_320_000_000, [T0]]]
 
 
 def test_what_was_told_already_rewrites_no_record(world):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,7 +45,35 @@ def test_a_late_question_gets_the_fact_of_its_own_time():
 
 def test_versions_are_bounded_and_keep_the_newest():
     profile = told(*(({"brand": str(at)}, at) for at in range(20)))
-    assert [at for _, at in profile["facts"]["brand"]] == list(range(19, 19 - VERSIONS, -1))
+    assert [at for _, (at,) in profile["facts"]["brand"]] == list(range(19, 19 - VERSIONS, -1))
+
+
+def test_a_fact_that_a_full_feed_repeats_every_night_uses_up_one_version():
+    profile = told(({"brand": "a"}, 5), *(({"brand": "b"}, night) for night in range(10, 40)))
+    assert profile["facts"]["brand"] == [["b", [10, *range(33, 40)]], ["a", [5]]]
+    found = [fact(profile, "brand", at) for at in (4, 9, 10, 25, 36, 99)]
+    assert found == [None, ("a", 5), ("b", 10), ("b", 10), ("b", 36), ("b", 39)]
+    assert with_facts(profile, {"facts": {"brand": "b"}, "occurred_at": 20}) is profile
+
+
+def test_a_repeat_after_a_change_of_owner_speaks_of_the_new_owner():
+    before = told(*(({"q4_arpu": 400}, at) for at in (10, 20)), ({"owner_changed_at": 30}, 30))
+    assert fact(before, "q4_arpu", 99) is None
+    after = with_facts(before, {"facts": {"q4_arpu": 400}, "occurred_at": 40})
+    assert fact(after, "q4_arpu", 99) == (400, 40)
+    assert [fact(after, "q4_arpu", at) for at in (19, 29, 39)] == [(400, 10), (400, 20), None]
+
+
+def test_a_value_told_between_two_times_of_another_stands_between_them():
+    profile = told(({"brand": "a"}, 10), ({"brand": "a"}, 30), ({"brand": "b"}, 20))
+    assert [fact(profile, "brand", at) for at in (19, 20, 29, 30)] == [("a", 10), ("b", 20), ("b", 20), ("a", 30)]
+    assert with_facts(profile, {"facts": {"brand": "a"}, "occurred_at": 10}) is profile
+
+
+def test_a_repeat_that_was_told_earlier_says_that_the_value_held_before():
+    profile = told(({"brand": "a"}, 20), ({"brand": "b"}, 5), ({"brand": "a"}, 10))
+    assert [fact(profile, "brand", at) for at in (5, 9, 10, 20)] == [("b", 5), ("b", 5), ("a", 10), ("a", 20)]
+    assert len(profile["facts"]["brand"]) == 2
 
 
 @pytest.mark.parametrize("boundary", ["opened_at", "owner_changed_at"])
@@ -80,3 +109,19 @@ def test_the_order_of_arrival_does_not_matter(events, random):
     random.shuffle(shuffled)
     mixed = told(*(({"brand": value}, at) for at, value in shuffled))
     assert facts_at(mixed, 99) == facts_at(straight, 99)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([None, "a", "b"])), max_size=8))
+def test_runs_say_what_all_that_was_told_says(events):
+    """Against a plain list of everything, told in order: of two at the same time the later arrival counts."""
+    in_order = sorted(events, key=lambda e: e[0])
+    profile, plain = told(*(({"brand": value}, at) for at, value in in_order)), []
+    for at, value in in_order:
+        if (at, value) not in plain:
+            plain.append((at, value))
+    runs = 1 + sum(a[1] != b[1] for a, b in pairwise(plain))
+    for at in range(10):
+        before = [value for moment, value in plain if moment <= at]
+        found = fact(profile, "brand", at)
+        if runs <= VERSIONS and before:
+            assert (found[0] if found else None) == before[-1]

@@ -77,3 +77,9 @@ def test_more_than_a_worker_keeps_is_shown_from_the_history(db):
     assert len(found["states"]["crm"]) == MOST_STATES + 1
     assert len(found["facts"]) == MOST_FACTS + 1
     assert len(found["tickets"][0]["text"]) == 9_000
+
+
+def test_a_fact_that_is_repeated_every_night_hides_no_older_one(db):
+    announced = ({"facts": {"opened_at": T + 30 * DAY}, "occurred_at": T + night * DAY} for night in range(2, 9))
+    store(db, "yupan.customer.v1", {"facts": {"opened_at": T + DAY}, "occurred_at": T + DAY}, *announced)
+    assert customer(db, ME, T + 10 * DAY)["facts"] == {"opened_at": T + DAY}
