@@ -183,12 +183,12 @@ class EngineBatch:
         partition: int | None = None,
     ) -> None:
         """See `agents.ports.Batch.send`. Raises `OutputTooLargeError`."""
-        self._check_size(topic, value, headers)
+        self._check_size(topic, value, key, headers)
         self._outputs.append(Output(topic, value, key, headers, -1 if partition is None else partition))
 
     def send_now(self, topic: str, value: bytes, key: bytes | None, headers: Headers | None = None) -> None:
         """See `agents.ports.Batch.send_now`. Raises `OutputTooLargeError`."""
-        self._check_size(topic, value, headers)
+        self._check_size(topic, value, key, headers)
         self._soon.append(Output(topic, value, key, headers))
 
     def arm(self, customer: str, name: str, due_at: int, reads: tuple[str, ...]) -> None:
@@ -278,8 +278,8 @@ class EngineBatch:
         self._undo.append((self._armed, name, self._armed.get(name, _ABSENT)))
         self._armed[name] = value
 
-    def _check_size(self, topic: str, value: bytes | None, headers: Headers | None) -> None:
-        size = len(value) if value is not None else 0
+    def _check_size(self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None) -> None:
+        size = len(value or b"") + len(key or b"")
         if headers is not None:
             size += sum(len(name) + len(text) for name, text in headers)
         if size > self._desk.max_output_bytes:

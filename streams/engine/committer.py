@@ -71,7 +71,7 @@ class Committer:
         self._aborted = aborted
         self._committed = committed
         self._open: _Transaction | None = None
-        self._broken: MustAbortError | FencedError | None = None
+        self._broken: MustAbortError | PartError | None = None
         self._void: set[int] = set()  # partitions with decisions that the broken transaction does not hold
         self.stale = False
         """The broker was away: a transactional producer that is used after that may wait for ever, since librdkafka
@@ -100,7 +100,7 @@ class Committer:
             return
         try:
             self._begin(partition).offsets[topic, partition] = offset
-        except (MustAbortError, FencedError) as error:
+        except (MustAbortError, PartError) as error:
             self._break(error, partition)
 
     @property
@@ -142,7 +142,7 @@ class Committer:
             transaction = self._begin(batch.partition)
             for output in batch.outputs:
                 self._outbox.produce(output)
-        except (MustAbortError, FencedError) as error:
+        except (MustAbortError, PartError) as error:
             self._break(error, batch.partition)
             return
         if batch.changes:
@@ -151,7 +151,7 @@ class Committer:
             transaction.offsets[batch.topic, batch.partition] = batch.end
         transaction.events += len(batch.messages)
 
-    def _break(self, error: MustAbortError | FencedError, partition: int) -> None:
+    def _break(self, error: MustAbortError | PartError, partition: int) -> None:
         self._broken = error
         self._void.add(partition)
         self._wake.set()
@@ -163,7 +163,7 @@ class Committer:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if isinstance(self._broken, FencedError):
+            if isinstance(self._broken, PartError):
                 raise self._broken
             while self._open is not None:
                 left = self._open.opened_at + self._config.commit_ms / 1000 - time.monotonic()
@@ -181,7 +181,10 @@ class Committer:
                 await self.commit()
 
     async def commit(self) -> None:
-        """Commit what is decided so far; on errors that say so, abort it instead. Raises `FencedError`."""
+        """Commit what is decided so far; on errors that say so, abort it instead.
+
+        Raises `FencedError`, `TooLargeError`.
+        """
         async with self._lock:
             transaction = self._open
             if transaction is None:

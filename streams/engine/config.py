@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from schemas.errors import UsageError
+from schemas.topics import MAX_MESSAGE
 
 Conf = dict[str, Any]
 LOG = logging.getLogger("streams.engine.librdkafka")
@@ -60,6 +61,9 @@ class EngineConfig:
     restore_wait_ms: int = 500
     """Restores shorter than this happen inside the rebalance, which saves the pause after it."""
     max_output_bytes: int = 1_000_000
+    """Key, value and headers of one output; what is larger is dead-lettered with the event that caused it."""
+    max_message_bytes: int = MAX_MESSAGE
+    """What a producer hands to the broker at most: a ledger record may be larger than an output."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further librdkafka settings for every client (security, …)."""
     consumer_extra: Mapping[str, Any] = field(default_factory=dict)
@@ -169,4 +173,5 @@ class EngineConfig:
             "enable.idempotence": True,
             "linger.ms": 0,
             "partitioner": PARTITIONER,
+            "message.max.bytes": self.max_message_bytes,
         }

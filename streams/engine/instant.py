@@ -6,7 +6,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.engine.batch import Output
 from streams.engine.config import EngineConfig
-from streams.engine.retry import MustAbortError, Retry
+from streams.engine.outbox import too_large
+from streams.engine.retry import MustAbortError, Retry, TooLargeError, is_too_large
 
 STEP_S = 10.0
 
@@ -19,6 +20,7 @@ class InstantProducer:
         self._retry = retry
         self._producer: Producer | None = None
         self._failed: list[str] = []
+        self._refused: TooLargeError | None = None
 
     def connect(self) -> None:
         """Connect and learn the topics ahead, so that the first pop does not wait half a second for it."""
@@ -45,12 +47,19 @@ class InstantProducer:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._failed.append(f"{message.topic()}: {error.str()}")
+            if is_too_large(error):
+                self._refused = too_large(message.topic() or "", message.key(), len(message.value() or b""))
 
     def acknowledged(self) -> None:
-        """Wait until the broker has everything that was sent. Raises `MustAbortError` when something was lost."""
+        """Wait until the broker has everything that was sent.
+
+        Raises `MustAbortError` when something was lost, `TooLargeError` when it would be lost again.
+        """
         if self._producer is None:
             return
         self._retry("pops", self._flush)
+        if self._refused is not None:
+            raise self._refused
         if self._failed:
             lost, self._failed = self._failed, []
             raise MustAbortError(f"not delivered: {lost[0]}")

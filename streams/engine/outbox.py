@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from schemas.masking import masked
 from streams.engine.batch import Output
 from streams.engine.config import EngineConfig
-from streams.engine.retry import FencedError, MustAbortError, Retry
+from streams.engine.retry import FencedError, MustAbortError, Retry, TooLargeError, error_of, is_too_large
 
 STEP_S = 10.0
 
@@ -27,16 +28,16 @@ class Outbox(Protocol):
         """Open a transaction. Raises `FencedError`."""
 
     def produce(self, output: Output) -> None:
-        """Add one record. Raises `MustAbortError` when the transaction is beyond repair."""
+        """Add one record. Raises `MustAbortError` when the transaction is beyond repair, `TooLargeError`."""
 
     def write(self, topic: str, value: bytes | None, key: bytes | None, partition: int, **more: Any) -> None:
         """Add one record, its parts given one by one: the changelog has thousands a commit. Raises as `produce`."""
 
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
-        """Make records and offsets visible. Raises `MustAbortError`, `FencedError`."""
+        """Make records and offsets visible. Raises `MustAbortError`, `FencedError`, `TooLargeError`."""
 
     def abort(self) -> None:
-        """Take back what can be taken back. Raises `FencedError`."""
+        """Take back what can be taken back. Raises `FencedError`, and `TooLargeError` when that was the cause."""
 
     def close(self) -> None:
         """Disconnect; what is not committed is lost."""
@@ -51,6 +52,9 @@ class _Producing:
         self._conf = config.producer()
         self._retry = retry
         self._producer: Producer | None = None
+        self._largest: tuple[str, bytes | None] = ("", None)  # since the last commit: topic and key
+        self._largest_size = 0
+        self._refused = False  # the broker takes no record of that size
 
     def close(self) -> None:
         """See `Outbox`."""
@@ -68,6 +72,12 @@ class _Producing:
         """See `Outbox`; a full buffer is waited for."""
         producer = self._producer
         assert producer is not None
+        size = len(value or b"")
+        if size > self._largest_size:
+            self._largest, self._largest_size = (topic, key), size
+            more["on_delivery"] = self._watched(more.get("on_delivery"))
+        elif "on_delivery" in more:
+            more["on_delivery"] = self._watched(more["on_delivery"])
         while True:
             try:
                 producer.produce(topic, value, key, partition, **more)
@@ -75,12 +85,43 @@ class _Producing:
             except BufferError:
                 producer.poll(0.01)
             except KafkaException as error:
+                if is_too_large(error_of(error)):
+                    raise self._too_large() from error
                 raise MustAbortError(f"{topic}: {error}") from error
 
     def _flush(self) -> None:
         assert self._producer is not None
         if self._producer.flush(STEP_S):
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "outputs are not acknowledged"))
+
+    def _watched(self, report: Callable[[KafkaError | None, Message], None] | None) -> Any:
+        """A delivery report that also looks for a refusal: of the largest records alone, since there are thousands."""
+
+        def both(error: KafkaError | None, message: Message) -> None:
+            self._delivered(error, message)
+            if report is not None:
+                report(error, message)
+
+        return both
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and is_too_large(error):
+            self._refused = True
+
+    def _too_large(self) -> TooLargeError:
+        return too_large(*self._largest, self._largest_size)
+
+    def _forget(self) -> None:
+        self._largest, self._largest_size, self._refused = ("", None), 0, False
+
+
+def too_large(topic: str, key: bytes | None, size: int) -> TooLargeError:
+    """The error that names a record that is larger than the broker takes; its key says what it is, and of whom."""
+    name = masked(key.decode("utf-8", "replace")) if key is not None else "without key"
+    return TooLargeError(
+        f"{topic}: the record {name} has {size} bytes, and the broker refuses it; "
+        "`yupan topics diff` says whether the topic's max.message.bytes is as it should be"
+    )
 
 
 class TransactionalOutbox(_Producing):
@@ -109,16 +150,27 @@ class TransactionalOutbox(_Producing):
         assert producer is not None
         # the owner's record before the offsets: killed in between, pending offsets would hide behind nothing that
         # names whom to fence, and the next owner would wait for the transaction to time out
-        self._retry("flush", self._flush)
-        self._retry("send_offsets_to_transaction", lambda: producer.send_offsets_to_transaction(offsets, group, STEP_S))
-        self._retry("commit_transaction", lambda: producer.commit_transaction(STEP_S))
+        try:
+            self._retry("flush", self._flush)
+            self._retry(
+                "send_offsets_to_transaction",
+                lambda: producer.send_offsets_to_transaction(offsets, group, STEP_S),
+            )
+            self._retry("commit_transaction", lambda: producer.commit_transaction(STEP_S))
+        except TooLargeError as error:
+            raise self._too_large() from error
         producer.poll(0)
+        self._forget()
 
     def abort(self) -> None:
         """See `Outbox`."""
         producer = self._producer
         assert producer is not None
         self._retry("abort_transaction", lambda: producer.abort_transaction(STEP_S))
+        producer.poll(0)
+        if self._refused:
+            raise self._too_large()
+        self._forget()
 
 
 class FlushingOutbox(_Producing):
@@ -134,6 +186,7 @@ class FlushingOutbox(_Producing):
         self._failed: list[str] = []
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        super()._delivered(error, message)
         if error is not None:
             self._failed.append(f"{message.topic()}: {error.str()}")
 
@@ -147,13 +200,17 @@ class FlushingOutbox(_Producing):
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
         """See `Outbox`."""
         self._retry("flush", self._flush)
+        if self._refused:
+            raise self._too_large()
         if self._failed:
             raise MustAbortError(f"not delivered: {self._failed[0]}")
         self._retry("commit", lambda: self._commit_offsets(offsets))
+        self._forget()
 
     def abort(self) -> None:
         """See `Outbox`; what was sent stays sent."""
         self._failed.clear()
+        self._forget()
 
 
 class SinkOutbox(FlushingOutbox):

@@ -44,6 +44,15 @@ class FencedError(PartError):
     """Another worker has taken over, or the client is beyond repair: this process must end."""
 
 
+class TooLargeError(PartError):
+    """A record that the broker does not take. Deciding it anew makes it no smaller: this process must end."""
+
+
+def is_too_large(error: KafkaError) -> bool:
+    """Whether the client or the broker refuses a record for its size."""
+    return error.code() == KafkaError.MSG_SIZE_TOO_LARGE
+
+
 def error_of(exception: KafkaException) -> KafkaError:
     """The error inside confluent_kafka's exception."""
     error: KafkaError = exception.args[0]
@@ -91,7 +100,7 @@ class Retry:
         return bool(self._waiting)
 
     def __call__(self, what: str, step: Callable[[], T]) -> T:
-        """Run `step`. Raises `FencedError`, `MustAbortError`, and `GaveUpError` once `give_up` is set."""
+        """Run `step`. Raises `FencedError`, `TooLargeError`, `MustAbortError`; `GaveUpError` once `give_up` is set."""
         try:
             while True:
                 self.step = Step(what)
@@ -126,6 +135,8 @@ class Retry:
     def _judge(self, what: str, error: KafkaError) -> None:
         if error.fatal():
             raise FencedError(f"{what}: {error.name()}: {error.str()}")
+        if is_too_large(error):
+            raise TooLargeError(f"{what}: {error.str()}")
         if error.txn_requires_abort():
             raise MustAbortError(f"{what}: {error.name()}: {error.str()}")
         if not error.retriable() and error.code() not in AWAY:

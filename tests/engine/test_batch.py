@@ -138,14 +138,14 @@ def test_send_now_waits_for_the_scopes_good_end() -> None:
 
 def test_an_output_that_no_broker_takes_dead_letters_its_event() -> None:
     bench = Bench()
-    with bench.batch(Record(0), Record(1)) as batch:
-        with batch.scope(batch.messages[0]):
-            batch.put("a", 1)
-            batch.send("out", b"x" * 1_001, b"k")
-        with batch.scope(batch.messages[1]):
-            batch.send("out", b"x" * 900, b"k", [("h", b"y" * 200)])
-    assert batch.changes == {}
-    assert bench.metrics.dead == [("in", "too_large")] * 2
+    sizes = (("k", 1_000, 0), ("k", 800, 200), ("k" * 201, 800, 0), ("k", 799, 199))  # 1,000 bytes at most, and one
+    with bench.batch(*(Record(n) for n in range(4))) as batch:
+        for message, (key, value, header) in zip(batch.messages, sizes, strict=True):
+            with batch.scope(message):
+                batch.put(f"a{message.offset()}", 1)
+                batch.send("out", b"x" * value, key.encode(), [("h", b"y" * header)] if header else None)
+    assert batch.changes == {"a3": 1}
+    assert bench.metrics.dead == [("in", "too_large")] * 3
 
 
 @pytest.mark.parametrize("error", [PartError("ClickHouse is away"), asyncio.CancelledError(), KeyboardInterrupt()])

@@ -83,7 +83,7 @@ def test_kill_in_mid_run_loses_and_doubles_nothing(kafka: Any, prefix: str) -> N
 
 def test_an_aborted_transaction_is_decided_anew(kafka: Any, prefix: str) -> None:
     engine_topics(kafka.bootstrap, prefix)
-    create_topics(kafka.bootstrap, f"{prefix}-small", partitions=1, **{"max.message.bytes": "600"})
+    create_topics(kafka.bootstrap, f"{prefix}-keyed", partitions=1, compacted=(f"{prefix}-keyed",))
     keys = [f"c{n % 20}" for n in range(2_000)]
     publish(kafka.bootstrap, f"{prefix}-in", [(key, {}) for key in keys])
     settings = config(kafka.bootstrap, prefix)
@@ -94,7 +94,7 @@ def test_an_aborted_transaction_is_decided_anew(kafka: Any, prefix: str) -> None
         count(batch)
         if not sent and told.events > 500:
             sent.append(1)
-            batch.send(f"{prefix}-small", b"x" * 5_000, b"k")  # the broker refuses it, and with it the transaction
+            batch.send(f"{prefix}-keyed", b"x", None)  # the broker refuses it, and with it the transaction
 
     with running(settings, {f"{prefix}-in": process}, metrics=told) as thread:
         wait_until(lambda: told.events >= 2_000)

@@ -73,7 +73,7 @@ class ModelProducer(Client):
     def _write(self, name: Name, key: bytes | None, value: bytes | None) -> int:
         if self._machine.refused:
             self._machine.refused -= 1
-            raise abortable(KafkaError.MSG_SIZE_TOO_LARGE, "refused")
+            raise abortable(KafkaError.INVALID_RECORD, "refused")
         if self._identity is not None:
             return self._broker.write(self._identity, self._epoch, name, key, value)
         return self._broker.append(name, key, value)
