@@ -50,7 +50,7 @@ METRICS = (
     Metric(
         "yupan_decision_latency_seconds",
         "histogram",
-        "Until a batch is decided, since its newest event occurred, reached the broker, reached the worker",
+        "Until a batch is decided, since its oldest event reached broker and worker (received), its newest occurred",
         ("role", "topic", "since"),
     ),
     Metric("yupan_pop_latency_seconds", "histogram", "From the call event's broker time to its pop", ()),

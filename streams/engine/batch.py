@@ -237,6 +237,17 @@ class EngineBatch:
         """The largest `occurred_at` told, in milliseconds."""
         return self._occurred
 
+    def ages(self, now: int, monotonic: float) -> dict[str, float]:
+        """Seconds since its oldest record was `received` and reached the `broker`, and since its newest `occurred`.
+
+        The oldest waited longest: while a worker catches up, the newest of each batch would look better than it is.
+        """
+        found = {"received": monotonic - self.received_at}
+        found["broker"] = (now - self.messages[0].timestamp()[1]) / 1000
+        if self._occurred is not None:
+            found["occurred"] = (now - self._occurred) / 1000
+        return found
+
     # --- the scope's doing
 
     def begin(self) -> None:

@@ -257,14 +257,9 @@ class Engine:
         self._ready.set()
 
     def _tell(self, batch: EngineBatch) -> None:
-        if not batch.messages:
-            return
-        now = self._clock.now_ms()
-        since = {"received": time.monotonic() - batch.received_at}
-        since["broker"] = (now - batch.messages[-1].timestamp()[1]) / 1000
-        if batch.latest is not None:
-            since["occurred"] = (now - batch.latest) / 1000
-        self._metrics.decided(batch.topic, len(batch.messages), since)
+        if batch.messages:
+            since = batch.ages(self._clock.now_ms(), time.monotonic())
+            self._metrics.decided(batch.topic, len(batch.messages), since)
 
     def _aborted(self, touched: set[int]) -> None:
         again = self._ownership.drop_aborted(touched)

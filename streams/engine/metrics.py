@@ -12,7 +12,7 @@ class EngineMetrics(Protocol):
     """The hooks. Seconds are floats, `topic` and `partition` as Kafka names them."""
 
     def decided(self, topic: str, events: int, since: dict[str, float]) -> None:
-        """A batch was decided; `since` its newest event was `received`, reached the `broker`, `occurred` (s)."""
+        """A batch was decided; `since` gives seconds by moment, see `EngineBatch.ages`."""
 
     def committed(self, events: int, seconds: float) -> None:
         """A transaction with `events` input events was committed in `seconds`."""

@@ -325,3 +325,13 @@ def test_replayed_events_that_fail_again_stop_no_worker() -> None:
     assert bench.metrics.dead == [("in", "agent_raised")]
     with pytest.raises(TooManyDeadLettersError), bench.batch(Record(1)) as batch, batch.scope(batch.messages[0]):
         raise ValueError
+
+
+def test_the_age_of_a_batch_is_that_of_the_record_that_waited_longest() -> None:
+    bench = Bench()
+    with bench.batch(Record(0, at=4_000), Record(1, at=9_000)) as batch:
+        batch.received_at = 50.0
+        for message, occurred in zip(batch.messages, (3_000, 8_500), strict=True):
+            with batch.scope(message):
+                batch.occurred(occurred)
+    assert batch.ages(10_000, 51.5) == {"received": 1.5, "broker": 6.0, "occurred": 1.5}
