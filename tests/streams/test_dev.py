@@ -1,0 +1,29 @@
+"""What `yupan dev` tells those who want to join in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streams.dev import Stack
+from streams.settings import Settings
+
+
+def test_the_ready_file_appears_whole_by_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, rename, renamed = tmp_path / "ready.json", Path.replace, []
+
+    def watched(part: Path, target: Path) -> Path:
+        renamed.append((json.loads(part.read_text()), target.exists()))
+        return rename(part, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    stack = Stack(Settings().with_(kafka="broker:9092"), "tansu", "chdb", 0, tmp_path / "data")
+    stack.announce(file)
+    assert renamed == [({"YUPAN_KAFKA": "broker:9092"}, False)]
+    assert json.loads(file.read_text()) == renamed[0][0]
+    assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
+    assert capsys.readouterr().out == "export YUPAN_KAFKA='broker:9092'\n"
