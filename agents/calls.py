@@ -5,12 +5,16 @@ The ledger's record `calls/KEY`, by the call's Kafka key (MSISDN, else `call_id`
     {"v": 1, "calls": {call_id: call}}
     call = {"at": ms of the first phase seen, "last": ms of the newest, "ended": ms?, "msisdn"?, "brand"?,
             "segment"?, "receipt", "greeting"?, "ids": ids of the phases seen, "seats": seats that had a pop,
-            "popped": ms of the newest phase with a pop}
+            "popped": ms of the newest phase with a pop, "to": MSISDN?}
+
+A call that is keyed by its id, and whose first phase names an MSISDN, is decided where that customer's state lies:
+here it is only known that its phases are brought `to` there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from agents.event import Event
@@ -42,6 +46,12 @@ def customer_of(event: Event) -> str | None:
     return event.key if event.key != event.record["call_id"] and is_msisdn(event.key) else None
 
 
+def brought(event: Event) -> Event:
+    """A phase of `yupan.internal.call.v1` as it arrived on its own topic."""
+    record = dict(event.record)
+    return replace(event, arrived_at=record.pop("arrived_at"), record=record)
+
+
 def find(calls: Calls | None, call_id: str, at: int | None = None) -> Call | None:
     """The live call, or None when this is its first phase seen.
 
@@ -53,8 +63,8 @@ def find(calls: Calls | None, call_id: str, at: int | None = None) -> Call | Non
     return None if over else call
 
 
-def begin(event: Event, customer: str | None, segment: Segment) -> Call:
-    """A call at its first phase seen, tagged with `segment` as of that phase."""
+def begin(event: Event, customer: str | None, segment: Segment, to: str | None = None) -> Call:
+    """A call at its first phase seen, tagged with `segment` as of that phase; `to`: the customer it is brought to."""
     return {
         "at": event.occurred_at,
         "last": event.occurred_at,
@@ -67,6 +77,7 @@ def begin(event: Event, customer: str | None, segment: Segment) -> Call:
         "ids": [],
         "seats": [],
         "popped": None,
+        "to": to,
     }
 
 

@@ -22,6 +22,8 @@ CALL = "yupan.call.v1"
 CONTACT = "yupan.contact.v1"
 CUSTOMER = "yupan.customer.v1"
 LIST = "yupan.list.v1"
+INTERNAL_CALL = "yupan.internal.call.v1"
+INTERNAL_CONTACT = "yupan.internal.contact.v1"
 INTERNAL_LIST = "yupan.internal.list.v1"
 POP = "yupan.screen-pop.v1"
 TAGGED = "yupan.tagged-call.v1"
@@ -35,7 +37,7 @@ FORGET = "call/"
 class Calls:
     """Tags each phase of a call, brings it to the desk, and notes it as a contact. `order` ranks the segments."""
 
-    topics = (CALL,)
+    topics = (CALL, INTERNAL_CALL)
 
     def __init__(self, shell: Shell, order: Sequence[str] = ORDER) -> None:
         self.shell = shell
@@ -46,7 +48,9 @@ class Calls:
         self.shell.run(batch, self.decide, self.on_fired)
 
     def decide(self, batch: Batch, event: Event) -> None:
-        """Decide one phase of a call."""
+        """Decide one phase of a call, or bring it to the customer whom the call's first phase named."""
+        if event.topic == INTERNAL_CALL:
+            event = calls.brought(event)
         record = event.record
         call_id, key = record["call_id"], f"calls/{event.key}"
         held = batch.get(key)
@@ -56,7 +60,16 @@ class Calls:
             self.shell.counts.count("yupan_duplicates", topic=CALL)
             return
         if known is None or call["ended"] != known["ended"]:
-            batch.arm(str(event.key), FORGET + call_id, calls.forget_at(call), (CALL,))
+            batch.arm(str(event.key), FORGET + call_id, calls.forget_at(call), self.topics)
+        if (to := call.get("to")) is not None:
+            brought = {**record, "msisdn": to, "arrived_at": event.arrived_at}
+            self.shell.bring(batch, event, to, INTERNAL_CALL, brought)
+        else:
+            call = self._decide(batch, event, call)
+        batch.put(key, calls.with_call(held, call_id, call))
+
+    def _decide(self, batch: Batch, event: Event, call: calls.Call) -> calls.Call:
+        record = event.record
         phase_id = f"{event.source}|{event.id}"
         self.shell.emit(  # all of a call goes out under its own key, so that its phases stay in order
             batch, TAGGED, calls.tagged(call, record), phase_id, traceparent=event.traceparent, key=event.key
@@ -65,8 +78,8 @@ class Calls:
         if calls.is_pop_due(call, record) and self.shell.acts(batch, event.occurred_at, "pop"):
             self._pop(batch, event, call)
             call = calls.with_pop(call, record)
-        batch.put(key, calls.with_call(held, call_id, call))
         self._note(batch, event, call)
+        return call
 
     def on_fired(self, batch: Batch, fired: Fired) -> None:
         """Forget a call, or wait on when it has gone on meanwhile."""
@@ -76,7 +89,7 @@ class Calls:
         if call is None:
             return
         if calls.forget_at(call) > fired.due_at:
-            batch.arm(fired.customer, fired.name, calls.forget_at(call), (CALL,))
+            batch.arm(fired.customer, fired.name, calls.forget_at(call), self.topics)
             return
         rest = calls.without_call(held, call_id)
         if rest is None:
@@ -86,6 +99,8 @@ class Calls:
 
     def _begin(self, batch: Batch, event: Event) -> calls.Call:
         customer = calls.customer_of(event)
+        if event.topic == CALL and customer not in (None, event.key):
+            return calls.begin(event, None, self._segment(batch, None, event.occurred_at), to=customer)
         return calls.begin(event, customer, self._segment(batch, customer, event.occurred_at))
 
     def _segment(self, batch: Batch, customer: str | None, at: int) -> Segment:
@@ -128,7 +143,7 @@ class Calls:
 class Contacts:
     """Keeps the last contacts of identified customers over all channels (#59, #60)."""
 
-    topics = (CONTACT,)
+    topics = (CONTACT, INTERNAL_CONTACT)
 
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
@@ -140,6 +155,9 @@ class Contacts:
     def decide(self, batch: Batch, event: Event) -> None:
         """Note one contact; one without MSISDN is for the history alone."""
         if event.customer is None:
+            return
+        if event.customer != event.key:
+            self.shell.bring(batch, event, event.customer, INTERNAL_CONTACT, short(event.record))
             return
         key = f"contacts/{event.customer}"
         held = batch.get(key)

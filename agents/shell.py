@@ -119,6 +119,14 @@ class Shell:
             split = codec.event.partition_key
             batch.send(topic, value, wire_key, headers, None if split is None else self._partition(split(record)))
 
+    def bring(self, batch: Batch, event: Event, customer: str, topic: str, record: Mapping[str, Any]) -> None:
+        """Send an event on to its customer's partition, by an internal `topic`.
+
+        It stays the same event, by id and source, so that its repeats are known there, too.
+        """
+        headers = cloud_event(topic, event.id, event.source, event.occurred_at, event.traceparent)
+        batch.send(topic, self.codecs[topic].encode(record), customer.encode(), headers)
+
     def withdraw(
         self,
         batch: Batch,

@@ -40,6 +40,8 @@ KEYS = {
     "yupan.contact.v1": "`msisdn`, else `CHANNEL\\|handle`, else `contact_id`",
     "yupan.customer.v1": "`msisdn`",
     "yupan.cutover.v1": "`cutover_id`",
+    "yupan.internal.call.v1": "`msisdn`",
+    "yupan.internal.contact.v1": "`msisdn`",
     "yupan.internal.list.v1": "none; the partition is set",
     "yupan.list.v1": "`msisdn`; `REPLACED`: none",
     "yupan.message.v1": "`msisdn`",

@@ -26,6 +26,8 @@ _RETENTION_DAYS = {
     "yupan.state.v1": 7,
     "yupan.call.v1": 7,
     "yupan.contact.v1": 7,
+    "yupan.internal.call.v1": 7,
+    "yupan.internal.contact.v1": 7,
     DEAD_LETTER: 14,
 }
 _OTHER_RETENTION_DAYS = 30

@@ -2,8 +2,8 @@
 
 state ─────────────► audit ────► anomaly, reminder
 customer, list ────► profiles ─► internal.list ─► profiles
-call ──────────────► calls ────► tagged-call, screen-pop (at once)
-contact ───────────► contacts
+call ──────────────► calls ────► tagged-call, screen-pop (at once), internal.call ─► calls
+contact ───────────► contacts ─► internal.contact ─► contacts
 ticket ────────────► tickets
 retention-task ────► tasks
 usage, seat, … ────► observe     only validates: `decide` dead-letters what is unusable on every In topic

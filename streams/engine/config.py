@@ -29,7 +29,7 @@ class EngineConfig:
     group: str
     topics: tuple[str, ...]
     """All topics read, the urgent ones included; same partition count."""
-    urgent: tuple[str, ...] = ("yupan.call.v1",)
+    urgent: tuple[str, ...] = ("yupan.call.v1", "yupan.internal.call.v1")
     """Topics with a consumer of their own that overtake the others (those not in `topics` do not count)."""
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     ledger: str | None = "memory"

@@ -1,7 +1,8 @@
 """Waits until what was written to Kafka is readable in ClickHouse (contracts, `yupan import`).
 
-First `yupan-decide` must have committed past all that was written; only then are its own outputs complete,
-so only then is it known how far `yupan-history` has to come.
+First `yupan-decide` must have committed past all that was written, and past what it then brought from one
+partition to another; only then are its own outputs complete, so only then is it known how far `yupan-history`
+has to come.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Waiting:
         if not written:
             return
         self.until_committed(DECIDE, written)
+        brought = [topic for topic, event in EVENTS.items() if event.flow == "internal"]
+        self.until_committed(DECIDE, self.ends(brought))  # what is decided where another key lies
         kept = {place: offset for place, offset in written.items() if place[0] in HISTORY_READS}
         outputs = [topic for topic in HISTORY_READS if EVENTS[topic].flow == "out"]
         self.until_committed(HISTORY, kept | self.ends(outputs))

@@ -86,7 +86,9 @@ class World:
         self.sent += outputs
         for output in outputs:
             if output.topic in self.by_topic:
-                self.deliver(output.topic, output.partition, output.key, output.value, output.headers)
+                there = output.partition
+                there = partition_of(output.key, self.partitions) if there is None else there
+                self.deliver(output.topic, there, output.key, output.value, output.headers)
 
     def customer(self, at: int | None = None, msisdn: str = ALICE, **facts: Any) -> None:
         self.publish("customer", {"msisdn": msisdn, "facts": facts, "occurred_at": self.now if at is None else at})
@@ -102,7 +104,7 @@ class World:
         self.now = at
         for partition, part in enumerate(self.parts):
             while (fired := part.next_due(at + 1)) is not None:
-                del self.armed[fired.name]
+                self.armed.pop(fired.name, None)
                 self.process(partition, "yupan.call.v1", fired=[fired])
 
     def out(self, name: str) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def test_the_tag_is_not_kept_longer_by_a_worker_that_catches_up(world):
 
 def test_the_deadline_waits_for_the_calls_that_are_not_read_yet(world):
     world.call("ENDED")
-    assert list(world.armed.values()) == [(T0 + HOUR, ("yupan.call.v1",))]
+    assert list(world.armed.values()) == [(T0 + HOUR, ("yupan.call.v1", "yupan.internal.call.v1"))]
 
 
 def test_a_call_that_never_ends_is_forgotten_a_day_after_its_last_phase(world):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.partition import partition_of
 from tests.e2e.conftest import DEADLINE_MS
 from tests.e2e.kit import Live, Seen, contact, msisdn, now_ms, state, wait_for, with_key
 
@@ -83,6 +84,26 @@ def test_a_call_carries_its_segment_and_pops_with_what_is_known(stack: Live) -> 
     stack.publish("yupan.call.v1", phase(None, call, "ENDED", talk_ms=5000), key=number)
     tags = stack.read(TAGGED, tagged, lambda found: len(of(found, number)) >= 3)
     assert [t["segment"] for t in of(tags, number)] == ["NEW"] * 3
+    timeline = stack.customer(number, lambda c: len(c["timeline"]) >= 2)["timeline"]
+    assert [(e["channel"], e["kind"]) for e in timeline] == [("HOTLINE", "CALL"), ("WECHAT", "MESSAGE")]
+
+
+def test_what_is_keyed_otherwise_finds_its_customer(stack: Live) -> None:
+    """The switch keys by call, the WeChat gateway by account: neither lies where the customer's state is."""
+    number = msisdn(partition=0)
+    names = (f"by-id-{now_ms()}-{n}" for n in range(99))
+    call = next(name for name in names if partition_of(name.encode(), stack.settings.partitions) != 0)
+    pops, tagged = stack.mark(POP), stack.mark(TAGGED)
+    facts = {"msisdn": number, "facts": {"opened_at": now_ms() - 1000}, "occurred_at": now_ms() - 1000}
+    stack.publish("yupan.customer.v1", facts)
+    stack.publish("yupan.contact.v1", contact(number, f"{call}-wx", "订单到哪了", handle=call), key=f"WECHAT|{call}")
+    stack.settle()
+    stack.publish("yupan.call.v1", phase(number, call, "IVR_ENTERED"), key=call)
+    stack.publish("yupan.call.v1", phase(None, call, "OFFERED", seat="S9"), key=call)
+    pop = of(stack.read(POP, pops, lambda found: of(found, number)), number)[0]
+    assert (pop["segment"], [c["contact_id"] for c in pop["contacts"]]) == ("NEW", [f"{call}-wx"])
+    found = stack.read(TAGGED, tagged, lambda seen: len(of(seen, number)) >= 2)
+    assert [(s.partition, s.record["segment"]) for s in found if s.record["call_id"] == call] == [(0, "NEW")] * 2
     timeline = stack.customer(number, lambda c: len(c["timeline"]) >= 2)["timeline"]
     assert [(e["channel"], e["kind"]) for e in timeline] == [("HOTLINE", "CALL"), ("WECHAT", "MESSAGE")]
 

@@ -101,7 +101,7 @@ def test_every_event_type_is_whole(event: EventType) -> None:
 
 def test_every_file_is_one_event_type() -> None:
     files = {path.stem for path in Path(events.__path__[0]).glob("[a-z]*.py")}
-    names = {"internal_list" if e.name == "internal.list" else e.name.replace("-", "_") for e in EVENTS.values()}
+    names = {e.name.replace("-", "_").replace(".", "_") for e in EVENTS.values()}
     assert files == names
 
 

@@ -23,6 +23,8 @@ DAYS = {
     "yupan.customer.v1": 30,
     "yupan.list.v1": 30,
     "yupan.anomaly.v1": 30,
+    "yupan.internal.call.v1": 7,
+    "yupan.internal.contact.v1": 7,
     "yupan.internal.list.v1": 30,
 }
 
