@@ -1,0 +1,45 @@
+"""What growth costs: customers, workers, armed deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmarks.command import Say
+from benchmarks.common.cores import pair
+from benchmarks.growth import customers, deadlines, workers
+from benchmarks.reference.bench import cores
+from streams.parts.kafka import Kafka
+
+Sizes = Mapping[str, tuple[int, ...]]
+QUICK: Sizes = {"memory": (10_000,), "rocksdb": (100_000,), "deadlines": (10_000,)}
+MIDDLE: Sizes = {"memory": (10_000, 300_000), "rocksdb": (10_000, 1_000_000), "deadlines": (10_000, 100_000)}
+FULL: Sizes = {
+    "memory": (10_000, 100_000, 1_000_000),
+    "rocksdb": (10_000, 100_000, 1_000_000, 5_000_000),
+    "deadlines": (10_000, 100_000, 1_000_000),
+}
+GOALS = {"rocksdb_memory_mb": 2_048}
+
+
+def measure(quick: bool, say: Say) -> dict[str, object]:
+    """Some sizes; quick: smaller ones."""
+    return grow(QUICK if quick else MIDDLE, 150_000 if quick else 400_000, say)
+
+
+def full(quick: bool, say: Say) -> dict[str, object]:
+    """All sizes, up to 5,000,000 customers; there is no quick way."""
+    return grow(FULL, 600_000, say)
+
+
+def grow(sizes: Sizes, events: int, say: Say) -> dict[str, object]:
+    """All measurements on one broker."""
+    broker_core, core = pair()
+    with cores(broker_core), Kafka() as kafka:
+        at = kafka.bootstrap
+        found: dict[str, object] = {
+            kind: [customers.measure(at, kind, size, events, core, say) for size in sizes[kind]]
+            for kind in ("memory", "rocksdb")
+        }
+        found["workers"] = [workers.measure(at, count, 2 * events, (broker_core, core), say) for count in (1, 2)]
+        found["deadlines"] = [deadlines.measure(at, size, core, say) for size in sizes["deadlines"]]
+    return {"events": events, "goals": GOALS, **found}

@@ -1,0 +1,74 @@
+"""The sections on soaks: with all parts there, and with ClickHouse and the broker taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.report.markdown import table
+from benchmarks.soak.chart import Band, svg
+
+TEXT = """\
+A whole Yupan on this machine: Apache Kafka, a ClickHouse server, a worker of each role, the simulator's mix of events.
+The capacity is how fast a worker of each role works off a backlog, both at the same time: {capacity}. The load was
+{rate:,} events a second for {minutes:g} minutes. {away}
+
+![Memory, lag, events, pops and reminders over time](performance/{name}.svg)
+
+{memory}
+
+{answers}
+
+At the end {records:,} records lay in the topics that the history keeps; {missing}. The workers caught up
+{caught_up:.0f} s after the load had ended; {restarts} of them were started again meanwhile, {unanswered} probes had no
+answer."""
+
+
+class Soak:
+    """A section; see `page.Section`."""
+
+    def __init__(self, name: str, title: str) -> None:
+        self.TITLE = title
+        self._name = name
+
+    def text(self, found: Mapping[str, Any]) -> str:
+        """What was done, memory, latencies, and whether anything is missing."""
+        capacity = ", ".join(f"{role} {rate:,.0f}" for role, rate in found["capacity"].items())
+        head = ("process", "memory after the first fifth, MB", "in the last fifth", "at most")
+        memory = [
+            (of, *(f"{one[key]:,.0f}" for key in ("early_mb", "late_mb", "most_mb")))
+            for of, one in found["memory"].items()
+        ]
+        return TEXT.format(
+            capacity=f"{capacity} events a second",
+            rate=found["rate"],
+            minutes=found["seconds"] / 60,
+            away=_away(found),
+            name=self._name,
+            memory=table(head, memory),
+            answers=table(("", "p50, ms", "p99, ms", "longest, ms", "probes"), _answers(found)),
+            records=found["records"],
+            missing="none is missing in ClickHouse" if not found["missing"] else f"**missing: {found['missing']}**",
+            caught_up=found["caught_up_s"],
+            restarts=found["restarts"] or "none",
+            unanswered=found["unanswered"],
+        )
+
+    def charts(self, found: Mapping[str, Any]) -> dict[str, str]:
+        """All samples."""
+        return {f"{self._name}.svg": svg(found["samples"], [Band(**band) for band in found["away"]])}
+
+
+def _away(found: Mapping[str, Any]) -> str:
+    gone = [f"{band['what']} was killed and away for {band['until'] - band['since']:.0f} s" for band in found["away"]]
+    return f"Meanwhile {', then '.join(gone)}." if gone else "Nothing was taken away."
+
+
+def _answers(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for what, one in (("call → pop", found["pop_ms"]), ("deadline → reminder, committed", found["reminder_ms"])):
+        if one is not None:
+            yield what, *_cells(one, "p50", "p99", "max", "n")
+
+
+def _cells(one: Mapping[str, float], *names: str) -> tuple[str, ...]:
+    return tuple(f"{one[name]:,.0f}" for name in names)

@@ -1,0 +1,57 @@
+"""How long 1,000,000 ledger records take to be restored: from the changelog, from a valid local store."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.command import Say
+from benchmarks.common import ledger
+from benchmarks.common.cores import pair
+from benchmarks.handover import BROKER
+from benchmarks.reference.bench import cores
+from benchmarks.reference.work import PARTITIONS
+from benchmarks.restore.moving import moved
+from benchmarks.restore.program import Options, restored
+from sinks.admin import Admin
+from streams.parts.kafka import Kafka
+
+CHANGELOG = "restore-ledger"
+GOALS = {"memory": 5.0, "rocksdb": 5.0, "local": 0.5}
+
+
+def measure(quick: bool, say: Say) -> dict[str, object]:
+    """Each way of restoring, in rounds, then the hand-over; quick: fewer records, one round, no hand-over."""
+    count, rounds = (200_000, 1) if quick else (1_000_000, 3)
+    broker_core, core = pair()
+    with cores(broker_core), Kafka(settings=BROKER) as kafka:
+        ledger.create(kafka.bootstrap, CHANGELOG)
+        say(f"writing {count:,} records")
+        size = ledger.fill(kafka.bootstrap, CHANGELOG, count)
+        found = _rounds(kafka.bootstrap, count, rounds, core, say)
+        Admin(kafka.bootstrap).apply(PARTITIONS)
+        kinds = () if quick else ("memory", "rocksdb")
+        moves = {kind: moved(kafka.bootstrap, kind, count, broker_core, core, say) for kind in kinds}
+    figures = {name: _summary(each) for name, each in found.items()}
+    return {"records": count, "bytes_a_record": size, "goals_s": GOALS, **figures, "moves": moves}
+
+
+def _rounds(bootstrap: str, count: int, rounds: int, core: int, say: Say) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in GOALS}
+    with TemporaryDirectory(prefix="yupan-restore-") as directory:
+        for number in range(1, rounds + 1):
+            disk = f"rocksdb://{Path(directory) / str(number)}"
+            for name, where in (("memory", "memory"), ("rocksdb", disk), ("local", disk)):
+                one = restored(Options(bootstrap, CHANGELOG, where, core))
+                if one["held"] != count or one["restored"] != (0 if name == "local" else count):
+                    raise RuntimeError(f"{name}: of {count} records {one}")
+                found[name].append(one)
+                say(f"round {number}: {name:8} {one['seconds']:.2f} s, CPU {one['cpu_s']:.2f} s, {one['memory_mb']} MB")
+    return found
+
+
+def _summary(each: list[dict[str, Any]]) -> dict[str, Any]:
+    medians = {key: statistics.median(one[key] for one in each) for key in ("seconds", "cpu_s", "memory_mb")}
+    return {**medians, "rounds": [one["seconds"] for one in each]}
