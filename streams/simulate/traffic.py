@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from streams.simulate import calls, care, changes, contacts, openings, usage
@@ -12,7 +12,9 @@ from streams.simulate.desk import Desk
 from streams.simulate.prologue import prologue
 from streams.simulate.stage import Happening, Injected, Stage, Story
 
-_MIX: tuple[tuple[Story, float], ...] = (
+Mix = Sequence[tuple[Story, float]]
+"""How often each story begins, relative to the others."""
+MIX: Mix = (
     (calls.call, 18),
     (contacts.chat, 9),
     (contacts.self_service, 8),
@@ -32,9 +34,7 @@ _MIX: tuple[tuple[Story, float], ...] = (
     (usage.message, 6),
     (usage.session, 6),
 )
-"""How often each story begins, relative to the others."""
-_STORIES = [story for story, _ in _MIX]
-_WEIGHTS = [weight for _, weight in _MIX]
+"""A call centre's day: what somebody who watches wants to see happen, rather than what happens most."""
 _CALL_SECONDS = 100
 """How long a call and the work after it keep a seat, on average."""
 _CALLS_PER_EVENT = 0.055
@@ -46,7 +46,8 @@ class Traffic:
 
     `rate` is events a second on the day's average, which `day` shapes; `drift` the share of status changes
     that the network does not follow; `deadlines` maps check to ms where other ones than the usual are in force;
-    `haste` shortens calls and orders. With `seconds` it ends, and every drift falls due before.
+    `haste` shortens calls and orders; `mix`: how often which story is told.
+    With `seconds` it ends, and every drift falls due before.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Traffic:
         deadlines: Mapping[str, int] | None = None,
         day: Day | None = None,
         haste: float = 1.0,
+        mix: Mix = MIX,
     ) -> None:
         self.start = start
         self.end = math.inf if seconds is None else start + seconds * 1000
@@ -68,6 +70,8 @@ class Traffic:
         self.injected: list[Injected] = []
         """The drifts put in so far."""
         self._rate = rate
+        self._stories = [story for story, _ in mix]
+        self._weights = [weight for _, weight in mix]
         self._stage = Stage(
             seed=seed,
             start=start,
@@ -101,7 +105,7 @@ class Traffic:
                 return
             else:
                 at = int(arrival)
-                rng.choices(_STORIES, _WEIGHTS)[0](stage, at)
+                rng.choices(self._stories, self._weights)[0](stage, at)
                 # A story of many events is followed by a longer pause, so the rate holds whatever the mix.
                 told, counted = max(1, stage.planned - counted), stage.planned
                 arrival += rng.expovariate(1) * told * 1000 / (self._rate * self.day.busyness(at))

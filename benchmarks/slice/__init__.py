@@ -1,0 +1,101 @@
+"""The whole decision of the slice, as a real `yupan worker --role decide` makes it: `python -m benchmarks.slice`.
+
+Each round writes the day before, lets a worker decide it, and stops that worker. Then the day is written, and a new
+worker restores the ledger and catches up: activation check, segments, tags, pops, reminders. Measured is all of the
+day, from the first commit seen to the last, since calls overtake all else and a window would hold them or not.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.reference.__main__ import STEADY_S, Bench
+from benchmarks.reference.program import cpu_seconds
+from benchmarks.slice.day import EVE, Answer, traffic, write
+from benchmarks.slice.site import PinnedWorker, Progress, Site, open_site, wait_for
+from benchmarks.slice.verdict import judge, settle
+
+LEDGERS = ("memory", "rocksdb")
+HOUR_MS = 3_600_000
+EVE_EVENTS = 100_000
+POLL_S = 0.1
+POPS_FOR = {"YUPAN_ACT_WITHIN": "1d"}
+"""What was written beforehand must still bring pops: in daily work calls are fresh, and pops are part of it."""
+Say = Callable[[str], None]
+
+
+class Rate(NamedTuple):
+    """How fast the slice was."""
+
+    events_per_s: float
+    cpu_us_per_event: float
+
+
+def measure(quick: bool, say: Say) -> dict[str, object]:
+    """Interleaved rounds of both ledgers and of the reference work; the medians."""
+    rounds, events, reference_events = (1, 250_000, 400_000) if quick else (5, 400_000, 800_000)
+    rates: dict[str, list[Rate]] = {ledger: [] for ledger in LEDGERS}
+    references: list[float] = []
+    with open_site() as place:
+        bench = Bench(place.kafka, place.broker_core, place.worker_core)
+        bench.warm_up(reference_events)
+        for number in range(1, rounds + 1):
+            references.append(bench.measure("yupan", number, reference_events).events_per_s)
+            say(f"round {number}: reference {references[-1]:10,.0f} events/s")
+            for ledger in LEDGERS:
+                rate, mix = catch_up(place, ledger, events, say)
+                rates[ledger].append(rate)
+                say(f"round {number}: {ledger:9} {rate.events_per_s:10,.0f} events/s, {rate.cpu_us_per_event:.1f} µs")
+    return {"slice": _summary(rates, references, mix)}
+
+
+def _summary(rates: dict[str, list[Rate]], references: list[float], mix: Counter[str]) -> dict[str, object]:
+    medians = {ledger: statistics.median(rate.events_per_s for rate in found) for ledger, found in rates.items()}
+    reference = statistics.median(references)
+    return {
+        "events_per_s": round(medians["memory"]),
+        "rocksdb_events_per_s": round(medians["rocksdb"]),
+        "reference_events_per_s": round(reference),
+        "reference_ratio": round(medians["memory"] / reference, 3),
+        "cpu_us_per_event": round(statistics.median(rate.cpu_us_per_event for rate in rates["memory"]), 1),
+        "mix": {topic: round(count / mix.total(), 4) for topic, count in mix.most_common()},
+        "rounds": len(references),
+    }
+
+
+def catch_up(place: Site, ledger: str, events: int, say: Say) -> tuple[Rate, Counter[str]]:
+    """One run on empty topics, checked; the day's events by topic. Raises `WrongResultError`, `RuntimeError`."""
+    answer = Answer()
+    now = time.time_ns() // 1_000_000
+    with tempfile.TemporaryDirectory(prefix="yupan-slice-") as directory:
+        where = Path(directory)
+        settings = {**POPS_FOR, "ledger": "memory" if ledger == "memory" else f"rocksdb://{where}/ledger"}
+        place.fresh()
+        write(place.bootstrap, traffic(now - 3 * HOUR_MS, 3600, EVE_EVENTS, EVE), answer)
+        with place.worker(where, **settings):
+            settle(place.bootstrap, answer)
+        before = answer.events.copy()
+        write(place.bootstrap, traffic(now - HOUR_MS - 60_000, 3600, events), answer)
+        with place.worker(where, **settings) as worker:
+            rate = _timed(place, worker, before.total(), answer.events.total(), say)
+            judge(place.bootstrap, answer)
+    return rate, answer.events - before
+
+
+def _timed(place: Site, worker: PinnedWorker, before: int, total: int, say: Say) -> Rate:
+    """From the first commit seen to the last."""
+    with closing(Progress(place.bootstrap)) as progress:
+        first = wait_for(lambda: (done := progress.done()) > before and done, "the first commit", every=POLL_S)
+        began, used = time.monotonic(), cpu_seconds(worker.pid or 0)
+        wait_for(lambda: progress.done() >= total, f"catching up ({worker.log})", every=POLL_S)
+        seconds, used = time.monotonic() - began, cpu_seconds(worker.pid or 0) - used
+    short = "" if seconds >= STEADY_S else f", less than {STEADY_S:.0f} s"
+    say(f"{total - first:,} events in {seconds:.1f} s{short}; of its core the worker had {used / seconds:.0%}")
+    return Rate((total - first) / seconds, used / (total - first) * 1e6)
