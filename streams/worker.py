@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import sys
 from contextlib import ExitStack, closing
@@ -30,6 +31,9 @@ from streams.settings import Settings
 log = logging.getLogger("yupan.worker")
 HISTORY_COMMIT_MS = 1_000
 HISTORY_COMMIT_EVENTS = 50_000
+COLLECT_AFTER = (10_000, 20, 50)
+"""When Python looks for cycles. Every event makes some hundred objects, many of which stay (the ledger): with the
+usual thresholds a quarter of the time to decide would go into looking through them, and there are no cycles."""
 _CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")
 """Loggers that tell of each of Faust's services that it starts and stops."""
 
@@ -39,6 +43,7 @@ def run(settings: Settings, role: str) -> int:
     from streams.app import build_app, run_app
 
     _log_to_stderr()
+    gc.set_threshold(*COLLECT_AFTER)
     metrics = Metrics()
     log.info("%s: metrics on http://%s/metrics", role, _serve(metrics, settings.metrics))
     with ExitStack() as stack:
