@@ -57,6 +57,8 @@ class Answer:
     anomalies: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By MSISDN and status."""
     pops: int = 0
+    customers: set[str] = field(default_factory=set)
+    """Those of the export."""
 
     def changes(self, status: str) -> int:
         """How many anomalies come to `status`."""
@@ -87,11 +89,13 @@ class _Level(Day):
 
 
 def write(bootstrap: str, told: Traffic, answer: Answer) -> None:
-    """Publish all of it, as producers do, and add to `answer` what must come of it.
+    """Publish all of it, as producers do, and add to `answer` what must come of it."""
+    fill(EventProducer(bootstrap, codecs()), told, answer)
 
-    An export says that all is well with everybody: it ends what was open before.
-    """
-    producer, keys, exported = EventProducer(bootstrap, codecs()), CallKeys(), set()
+
+def fill(producer: EventProducer, told: Traffic, answer: Answer) -> None:
+    """See `write`. An export says that all is well with everybody: it ends what was open before."""
+    keys, exported = CallKeys(), answer.customers
     for event in told:
         key = keys.of(event.record) if event.topic == CALL else None
         producer.publish(event.topic, event.record, event_id=event.id, source=event.source, key=key)

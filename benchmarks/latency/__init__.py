@@ -1,0 +1,174 @@
+"""From a call's event to its pop, beside a bare hop through the broker: `python -m benchmarks.latency`.
+
+The hop is the same event, produced by the same client and read by the same consumer from a topic that nobody works
+on. Blocks of hops and of calls take turns, so that both meet the same broker. Measured on an idle worker, while it
+audits at half of what it can, and while it catches up. Besides: from a state to the anomaly that it resolves and to
+the end of its reminder, as a reader of committed records sees them.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from benchmarks.latency.events import barred, by_customer, by_id, calls, now_ms, stopped
+from benchmarks.latency.feeder import feeding
+from benchmarks.latency.probe import Probe
+from benchmarks.reference import broker
+from benchmarks.reference.work import PARTITIONS
+from benchmarks.slice.day import EVE, SEED, STATES, Answer, traffic, write
+from benchmarks.slice.site import IN, Progress, Site, open_site, wait_for
+from benchmarks.slice.verdict import ANOMALY, POP, REMINDER, settle
+from sinks.groups import Groups
+from streams.simulate.stage import CALL, STATE
+
+HOUR_MS = 3_600_000
+HOP = "benchmark-hop"
+BULK = tuple(topic for topic in IN if topic != CALL)
+RATES = (100, 500, 1_000)
+USUAL = 500
+"""Calls a second."""
+SETTLED_PER_S = 50
+ANOMALIES = 500
+EVE_EVENTS = 80_000
+Say = Callable[[str], None]
+Figures = dict[str, Any]
+
+
+class Plan:
+    """How long it takes."""
+
+    def __init__(self, quick: bool) -> None:
+        self.block_s = 1.5 if quick else 3.0
+        self.blocks = 2 if quick else 5
+        self.backlog = 250_000 if quick else 1_000_000
+
+
+class Pair:
+    """The two probes, and the bulk that is committed meanwhile."""
+
+    def __init__(self, place: Site, stack: ExitStack, numbers: list[str]) -> None:
+        self._calls = calls(numbers)
+        self._hop = stack.enter_context(closing(Probe(place.bootstrap, HOP, (HOP,), by_id)))
+        self._pop = stack.enter_context(closing(Probe(place.bootstrap, CALL, (POP,), by_id)))
+        self._progress = stack.enter_context(closing(Progress(place.bootstrap)))
+
+    def clear(self) -> None:
+        """Forget what was measured."""
+        self._hop.latencies[HOP].clear()
+        self._pop.latencies[POP].clear()
+
+    def block(self, probe: Probe, rate: float, seconds: float) -> float:
+        """One block; the bulk events a second that were committed meanwhile."""
+        began, before = time.monotonic(), self._progress.done(BULK)
+        probe.run(self._calls, rate, seconds)
+        after, ended = self._progress.done(BULK), time.monotonic()
+        return (after - before) / (ended - began)
+
+    def measure(self, rate: float, plan: Plan, more: Callable[[], bool] = lambda: True) -> Figures:
+        """Blocks in turn, as many as planned, while there is `more` of what they are measured beside."""
+        self.clear()
+        with_calls, without = [], []
+        for _ in range(plan.blocks):
+            if with_calls and not more():
+                break
+            without.append(self.block(self._hop, rate, plan.block_s))
+            with_calls.append(self.block(self._pop, rate, plan.block_s))
+        return {
+            "hop": shares(self._hop.latencies[HOP]),
+            "pop": shares(self._pop.latencies[POP]),
+            "calls_per_s": rate,
+            "events_per_s": round(sum(with_calls) / len(with_calls)),
+            "events_per_s_without_calls": round(sum(without) / len(without)),
+        }
+
+
+def shares(seconds: list[float]) -> dict[str, float]:
+    """The median and the 99th percentile, ms."""
+    ranked = sorted(seconds)
+    return {f"p{share}": round(ranked[len(ranked) * share // 100] * 1000, 2) for share in (50, 99)}
+
+
+def measure(quick: bool, say: Say) -> dict[str, object]:
+    """All of it, on one broker."""
+    plan, chance = Plan(quick), random.Random(SEED)
+    with open_site() as place, tempfile.TemporaryDirectory(prefix="yupan-latency-") as directory:
+        place.fresh()
+        broker.create(place.bootstrap, HOP)
+        eve, answer = traffic(now_ms() - 3 * HOUR_MS, 3600, EVE_EVENTS, EVE), Answer()
+        write(place.bootstrap, eve, answer)
+        numbers = sorted(answer.customers)
+        chance.shuffle(numbers)
+        with place.worker(Path(directory)):
+            settle(place.bootstrap, answer)
+            found = _idle(place, numbers, plan, say)
+            found |= _anomalies(place, say)
+        say(f"writing a backlog of {plan.backlog:,}")
+        write(place.bootstrap, traffic(now_ms() - 2 * HOUR_MS, 3000, plan.backlog, STATES), answer)
+        with place.worker(Path(directory)), ExitStack() as stack:
+            found |= _under_load(
+                place,
+                Pair(place, stack, numbers),
+                plan,
+                answer.events.total() - answer.events[CALL] + 2 * ANOMALIES,
+                say,
+            )
+    return {"latency_ms": found}
+
+
+def _idle(place: Site, numbers: list[str], plan: Plan, say: Say) -> Figures:
+    with ExitStack() as stack:
+        pair = Pair(place, stack, numbers)
+        pair.measure(USUAL, plan)  # warms all up
+        by_rate = {}
+        for rate in RATES:
+            by_rate[str(rate)] = pair.measure(rate, plan)
+            say(f"{rate} calls a second, idle: {by_rate[str(rate)]}")
+    usual = by_rate[str(USUAL)]
+    return {"hop": usual["hop"], "pop": usual["pop"], "by_rate": by_rate}
+
+
+def _anomalies(place: Site, say: Say) -> Figures:
+    """Open anomalies are settled one by one."""
+    numbers = [f"86139{number:08d}" for number in range(ANOMALIES)]
+    with closing(Probe(place.bootstrap, STATE, (ANOMALY, REMINDER), by_customer)) as opening:
+        opening.run(stopped(numbers), 10_000)  # what they are late for was minutes ago: a quiet second opens them all
+    with closing(Probe(place.bootstrap, STATE, (ANOMALY, REMINDER), by_customer)) as settling:
+        settling.run(barred(numbers), SETTLED_PER_S)
+        found = {"anomaly": shares(settling.latencies[ANOMALY]), "reminder": shares(settling.latencies[REMINDER])}
+    say(f"{SETTLED_PER_S} anomalies resolved a second: {found}")
+    return found
+
+
+def _under_load(place: Site, pair: Pair, plan: Plan, say: Say) -> Figures:
+    """While the backlog is caught up; then at half of the rate at which it was."""
+    places = [(topic, number) for topic in BULK for number in range(PARTITIONS)]
+    written = sum(Groups(place.bootstrap).ends(places).values())
+    with closing(Progress(place.bootstrap)) as progress:
+        backlog = pair.measure(USUAL, plan, _more(lambda: written - progress.done(BULK)))
+        say(f"with a backlog: {backlog}")
+        wait_for(lambda: progress.done(BULK) >= written, "catching up")
+    half = backlog["events_per_s_without_calls"] / 2
+    seconds = 2 * plan.blocks * plan.block_s * 1.5 + 5
+    with feeding(place.bootstrap, now_ms() - HOUR_MS, half, seconds):
+        half_load = pair.measure(USUAL, plan)
+    say(f"at half load: {half_load}")
+    return {"backlog": {**backlog, "events": plan.backlog}, "half_load": half_load}
+
+
+def _more(left: Callable[[], int]) -> Callable[[], bool]:
+    """Whether what is left is enough for another pair of blocks like the last."""
+    before = left()
+
+    def enough() -> bool:
+        nonlocal before
+        now = left()
+        done, before = before - now, now
+        return now > 1.2 * done
+
+    return enough
