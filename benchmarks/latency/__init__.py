@@ -16,6 +16,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import Say
 from benchmarks.latency.events import barred, by_customer, by_id, calls, now_ms, stopped
 from benchmarks.latency.feeder import feeding
 from benchmarks.latency.probe import Probe
@@ -36,7 +37,6 @@ USUAL = 500
 SETTLED_PER_S = 50
 ANOMALIES = 500
 EVE_EVENTS = 80_000
-Say = Callable[[str], None]
 Figures = dict[str, Any]
 
 

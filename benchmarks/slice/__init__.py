@@ -11,13 +11,14 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.reference.__main__ import STEADY_S, Bench
+from benchmarks.command import Say
+from benchmarks.reference.bench import Bench
 from benchmarks.reference.program import cpu_seconds
+from benchmarks.reference.rounds import STEADY_S
 from benchmarks.slice.day import EVE, Answer, traffic, write
 from benchmarks.slice.site import PinnedWorker, Progress, Site, open_site, wait_for
 from benchmarks.slice.verdict import judge, settle
@@ -28,7 +29,6 @@ EVE_EVENTS = 100_000
 POLL_S = 0.1
 POPS_FOR = {"YUPAN_ACT_WITHIN": "1d"}
 """What was written beforehand must still bring pops: in daily work calls are fresh, and pops are part of it."""
-Say = Callable[[str], None]
 
 
 class Rate(NamedTuple):
@@ -44,8 +44,8 @@ def measure(quick: bool, say: Say) -> dict[str, object]:
     rates: dict[str, list[Rate]] = {ledger: [] for ledger in LEDGERS}
     references: list[float] = []
     with open_site() as place:
-        bench = Bench(place.kafka, place.broker_core, place.worker_core)
-        bench.warm_up(reference_events)
+        bench = Bench(place.kafka, place.broker_core, place.worker_core, say)
+        bench.warm_up("yupan", reference_events)
         for number in range(1, rounds + 1):
             references.append(bench.measure("yupan", number, reference_events).events_per_s)
             say(f"round {number}: reference {references[-1]:10,.0f} events/s")

@@ -12,7 +12,7 @@ from typing import TypeVar
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from benchmarks.reference.__main__ import cores
+from benchmarks.reference.bench import cores
 from benchmarks.reference.broker import QUIET
 from benchmarks.reference.work import PARTITIONS
 from schemas.catalogue import EVENTS
