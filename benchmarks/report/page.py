@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from benchmarks import results
-from benchmarks.report import reference
+from benchmarks.report import latency, reference
+from benchmarks.report import slice as whole_slice
 
 
 class Section(Protocol):
@@ -32,6 +33,8 @@ class Section(Protocol):
 
 SECTIONS: dict[str, Section] = {
     "reference": reference,
+    "slice": whole_slice,
+    "latency": latency,
 }
 """By the name of the part, in the order of the page."""
 

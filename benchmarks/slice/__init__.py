@@ -41,33 +41,33 @@ class Rate(NamedTuple):
 def measure(quick: bool, say: Say) -> dict[str, object]:
     """Interleaved rounds of both ledgers and of the reference work; the medians."""
     rounds, events, reference_events = (1, 250_000, 400_000) if quick else (5, 400_000, 800_000)
-    rates: dict[str, list[Rate]] = {ledger: [] for ledger in LEDGERS}
-    references: list[float] = []
+    rates: dict[str, list[Rate]] = {name: [] for name in ("reference", *LEDGERS)}
     with open_site() as place:
         bench = Bench(place.kafka, place.broker_core, place.worker_core, say)
         bench.warm_up("yupan", reference_events)
         for number in range(1, rounds + 1):
-            references.append(bench.measure("yupan", number, reference_events).events_per_s)
-            say(f"round {number}: reference {references[-1]:10,.0f} events/s")
+            run = bench.measure("yupan", number, reference_events)
+            rates["reference"].append(Rate(run.events_per_s, run.program_us))
             for ledger in LEDGERS:
                 rate, mix = catch_up(place, ledger, events, say)
                 rates[ledger].append(rate)
-                say(f"round {number}: {ledger:9} {rate.events_per_s:10,.0f} events/s, {rate.cpu_us_per_event:.1f} µs")
-    return {"slice": _summary(rates, references, mix)}
+            for name, (*_, last) in rates.items():
+                say(f"round {number}: {name:9} {last.events_per_s:9,.0f} events/s, {last.cpu_us_per_event:.1f} µs each")
+    return {"slice": _summary(rates, mix)}
 
 
-def _summary(rates: dict[str, list[Rate]], references: list[float], mix: Counter[str]) -> dict[str, object]:
-    medians = {ledger: statistics.median(rate.events_per_s for rate in found) for ledger, found in rates.items()}
-    reference = statistics.median(references)
-    return {
-        "events_per_s": round(medians["memory"]),
-        "rocksdb_events_per_s": round(medians["rocksdb"]),
-        "reference_events_per_s": round(reference),
-        "reference_ratio": round(medians["memory"] / reference, 3),
-        "cpu_us_per_event": round(statistics.median(rate.cpu_us_per_event for rate in rates["memory"]), 1),
-        "mix": {topic: round(count / mix.total(), 4) for topic, count in mix.most_common()},
-        "rounds": len(references),
-    }
+def _summary(rates: dict[str, list[Rate]], mix: Counter[str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, of_one in rates.items():
+        prefix = "" if name == "memory" else f"{name}_"
+        found[f"{prefix}events_per_s"] = round(statistics.median(rate.events_per_s for rate in of_one))
+        found[f"{prefix}cpu_us_per_event"] = round(statistics.median(rate.cpu_us_per_event for rate in of_one), 1)
+    rounds = zip(rates["memory"], rates["reference"], strict=True)
+    ratios = [own.events_per_s / reference.events_per_s for own, reference in rounds]
+    found["reference_ratio"] = round(statistics.median(ratios), 3)
+    found["mix"] = {topic: round(count / mix.total(), 4) for topic, count in mix.most_common()}
+    found["rounds"] = len(ratios)
+    return found
 
 
 def catch_up(place: Site, ledger: str, events: int, say: Say) -> tuple[Rate, Counter[str]]:
