@@ -25,4 +25,4 @@ def test_another_figure_makes_another_page() -> None:
 
 
 def test_every_result_has_its_section() -> None:
-    assert {file.stem for file in FOLDER.glob("*.json")} == set(SECTIONS)
+    assert {file.stem for file in FOLDER.glob("*.json")} <= set(SECTIONS)
