@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.command import measured, parser, say
 from benchmarks.results import line
 
-ORDER = ("reference", "slice", "latency", "growth", "handover", "restore", "backpressure")
+ORDER = ("reference", "slice", "latency", "growth", "handover", "restore")
 """The parts that `make bench` runs, of these those that exist. `soak` takes longer than all together: alone."""
 
 

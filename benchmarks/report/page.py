@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from benchmarks import results
-from benchmarks.report import latency, reference
+from benchmarks.report import growth, handover, latency, reference, restore
 from benchmarks.report import slice as whole_slice
+from benchmarks.report.soak import Soak
 
 
 class Section(Protocol):
@@ -35,6 +36,11 @@ SECTIONS: dict[str, Section] = {
     "reference": reference,
     "slice": whole_slice,
     "latency": latency,
+    "handover": handover,
+    "restore": restore,
+    "growth": growth,
+    "soak": Soak("soak", "A soak at 70 % load"),
+    "away": Soak("away", "ClickHouse and the broker away under load"),
 }
 """By the name of the part, in the order of the page."""
 
