@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError
 
 from agents.ports import Message
 from streams.engine.deadlines import Steady
+from streams.engine.retry import FencedError
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Fetched:
 
 
 def sort(messages: Iterable[Any], epochs: Mapping[int, int]) -> Fetched:
-    """Group what a consumer returned; errors that are no ends are logged."""
+    """Group what a consumer returned; errors that are no ends are logged. Raises `FencedError` for a fatal one."""
     fetched = Fetched(epochs=dict(epochs), received_at=time.monotonic())
     groups = fetched.groups
     for message in messages:
@@ -46,6 +47,9 @@ def sort(messages: Iterable[Any], epochs: Mapping[int, int]) -> Fetched:
                 group.append(message)
         elif error.code() == KafkaError._PARTITION_EOF:
             fetched.ends[message.topic(), message.partition()] = message.offset()
+        elif error.code() == KafkaError._FATAL:
+            # told here only, not to `error_cb`: a static member was fenced, and the consumer reads nothing any more
+            raise FencedError(f"reading: {error.str()}")
         else:
             log.warning("reading %s: %s: %s", message.topic() or "", error.name(), error.str())
     _drop_passed_ends(fetched)

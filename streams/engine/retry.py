@@ -133,7 +133,7 @@ class Retry:
                     raise GaveUpError(f"{what}: gave up waiting") from error
 
     def _judge(self, what: str, error: KafkaError) -> None:
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise FencedError(f"{what}: {error.name()}: {error.str()}")
         if is_too_large(error):
             raise TooLargeError(f"{what}: {error.str()}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pytest
 from confluent_kafka import KafkaError
 
 from streams.engine.fetched import sort
+from streams.engine.retry import FencedError
 
 
 class Fake(NamedTuple):
@@ -15,6 +17,7 @@ class Fake(NamedTuple):
     number: int
     at: int
     is_end: bool = False
+    code: int = 0
 
     def topic(self) -> str:
         return "in"
@@ -26,6 +29,8 @@ class Fake(NamedTuple):
         return self.at
 
     def error(self) -> KafkaError | None:
+        if self.code:
+            return KafkaError(self.code, "for a reason")
         return KafkaError(KafkaError._PARTITION_EOF) if self.is_end else None
 
 
@@ -51,3 +56,10 @@ def test_an_end_with_records_behind_it_is_none() -> None:
     assert fetched.ends == {}
     assert [message.offset() for message in fetched.groups["in", 0]] == [5, 6]
     assert sort([Fake(0, 5, True), Fake(0, 5), Fake(0, 6, True)], {}).ends == {("in", 0): 6}
+
+
+def test_a_fatal_error_ends_the_worker_and_others_do_not() -> None:
+    """A static member that was fenced reads nothing any more, and nobody else tells so."""
+    assert sort([Fake(0, 5), Fake(0, 6, code=KafkaError._TRANSPORT)], {}).records == 1
+    with pytest.raises(FencedError, match="for a reason"):
+        sort([Fake(0, 5), Fake(0, 6, code=KafkaError._FATAL)], {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from streams.engine.retry import FencedError, Retry, Watchdog
 
@@ -29,3 +30,13 @@ def test_steps_that_follow_one_another_do_not_hang() -> None:
     for _ in range(5):
         retry("commit", watchdog.look)
         watchdog.look()
+
+
+def test_a_client_that_is_beyond_repair_ends_the_worker() -> None:
+    """What comes after a fatal error is told by its code alone."""
+
+    def failing() -> None:
+        raise KafkaException(KafkaError(KafkaError._FATAL, "fenced before"))
+
+    with pytest.raises(FencedError, match="fenced before"):
+        Retry()("commit", failing)
