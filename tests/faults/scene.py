@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -302,8 +303,11 @@ class Scene:
         return not self.feeder.is_alive() and not any(self.ground.reader.behind(g, t) for g, t in READS.items())
 
     def keep_logs(self) -> str:
-        """Copy the workers' logs, and what they show of themselves, to where it outlives the run; says where."""
+        """Copy the workers' logs, with their stacks, and their metrics to where they outlive the run; says where."""
         place = Path(tempfile.mkdtemp(prefix="yupan-faults-logs-"))
+        for worker in self.supervisor.workers:
+            worker.send(signal.SIGUSR1)
+        time.sleep(0.5)
         for worker in self.supervisor.workers:
             shutil.copy(worker.log, place)
             with contextlib.suppress(OSError):

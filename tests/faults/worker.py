@@ -6,6 +6,7 @@ takes the file and kills itself with SIGKILL, as a crash would. The file `clock`
 
 from __future__ import annotations
 
+import faulthandler
 import mmap
 import os
 import signal
@@ -90,9 +91,10 @@ def mine(reached: Callable[[str], None]) -> None:
 
 
 def main() -> None:
-    """Run the role named by the first argument."""
+    """Run the role named by the first argument. SIGUSR1 writes what all threads do to the log."""
     from streams import cli
 
+    faulthandler.register(signal.SIGUSR1)
     directory, role = Path(os.environ[FAULTS]), sys.argv[1]
     jump(directory)
     mine(dying(directory, role))
