@@ -123,6 +123,11 @@ class Assignment:
         self._owned -= names
         self._finished(give_up(names))
         self._group.held_back -= names
+        self._unassign(consumer, names)
+
+    def _unassign(self, consumer: Consumer, names: set[Name]) -> None:
+        # librdkafka keeps a pause over unassign and assign: what was held back and comes again would stay silent
+        consumer.resume([tp for tp in consumer.assignment() if (tp.topic, tp.partition) in names])
         if self._incremental:
             consumer.incremental_unassign(self._bulk(names))
         else:

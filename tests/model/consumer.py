@@ -22,7 +22,7 @@ class ModelConsumer(Client):
         self._at: dict[Name, int] = {}
         self._ended: dict[Name, int] = {}
         self._known: dict[Name, int] = {}  # each end as of the last fetch
-        self._paused: set[Name] = set()
+        self._paused: set[Name] = set()  # also what is not assigned any more, and may be again
         self._topics: list[str] = []
         self._member: Member | None = None
         self._knows: tuple[str, int] = NOBODY
@@ -48,12 +48,10 @@ class ModelConsumer(Client):
         for tp in unwanted:
             self._at.pop((tp.topic, tp.partition), None)
             self._ended.pop((tp.topic, tp.partition), None)
-            self._paused.discard((tp.topic, tp.partition))
 
     def unassign(self) -> None:
         self._alive()
         self._at, self._ended = {}, {}
-        self._paused = set()
 
     def assignment(self) -> list[TopicPartition]:
         return [TopicPartition(*name) for name in self._at]

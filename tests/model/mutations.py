@@ -126,6 +126,14 @@ def takes_an_earlier_end_for_the_end(batch: Any) -> None:
     """Also when records came behind it, which are decided without their offsets then."""
 
 
+@mutation(Assignment, "_unassign")
+def forgets_that_a_pause_outlives_its_assignment(self: Any, consumer: Any, names: Any) -> None:
+    if self._incremental:
+        consumer.incremental_unassign(self._bulk(names))
+    else:
+        consumer.unassign()
+
+
 @mutation(GroupConsumer, "refresh")
 def commits_offsets_as_nobody(self: Any, consumer: Any) -> None:
     self.metadata = consumer.consumer_group_metadata()
