@@ -9,7 +9,6 @@ from unittest import mock
 
 from confluent_kafka import TopicPartition
 
-from streams.engine import fetched
 from streams.engine.assignment import Assignment
 from streams.engine.batch import EngineBatch
 from streams.engine.committer import Committer
@@ -119,11 +118,6 @@ def keeps_what_a_failed_event_wrote(self: Any, cause: Any, error: Exception) -> 
     self._soon.clear()
     topic, value, key, headers = self._desk.dead_letter(cause, error)
     self.send(topic, value, key, headers)
-
-
-@mutation(fetched, "_drop_passed_ends")
-def takes_an_earlier_end_for_the_end(batch: Any) -> None:
-    """Also when records came behind it, which are decided without their offsets then."""
 
 
 @mutation(Assignment, "_unassign")
