@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import sys
+from collections.abc import Iterator
 from typing import Any
 
+from schemas.errors import PartError
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.ground import Ground
 from tests.faults.results import keep, line, totals
@@ -74,8 +77,8 @@ def one(grounds: Grounds, fault: Fault, seed: int, customers: int) -> Result:
 def summary(results: list[Result]) -> dict[str, Any]:
     """What the last line says."""
     lines = [line(result) for result in results]
-    total = totals(lines, together=True)["all"]
-    del total["seeds"]
+    total = totals(lines, together=True).get("all", {"runs": 0, "lost": 0, "doubled": 0})
+    total.pop("seeds", None)
     return {**total, "by_fault": totals(lines)}
 
 
@@ -100,16 +103,11 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    """Run it."""
-    wanted = options()
-    seed = random.SystemRandom().randrange(10**6) if wanted.seed is None else wanted.seed
-    say(f"seed {seed}")
-    results: list[Result] = []
-    with Grounds() as grounds:
+def runs(wanted: argparse.Namespace, seed: int) -> Iterator[Result]:
+    """One after the other, told as they end. Ctrl-C ends them early."""
+    with contextlib.suppress(KeyboardInterrupt), Grounds() as grounds:
         for number in range(wanted.runs):
             result = one(grounds, chosen(wanted.fault, seed + number), seed + number, wanted.customers)
-            results.append(result)
             say(
                 f"  {number + 1}/{wanted.runs}: {result.events} events, {result.lost} lost, {result.doubled} doubled, "
                 f"longest pause {result.pause_s} s, {result.restarts} restarts, {result.seconds:.0f} s"
@@ -118,9 +116,21 @@ def main() -> int:
                 say(result.told)
             if wanted.record:
                 keep(result)
-    total = summary(results)
+            yield result
+
+
+def main() -> int:
+    """Run it."""
+    wanted = options()
+    seed = random.SystemRandom().randrange(10**6) if wanted.seed is None else wanted.seed
+    say(f"seed {seed}")
+    try:
+        total = summary(list(runs(wanted, seed)))
+    except PartError as error:
+        say(f"faults: {error}")
+        return error.exit_code
     print(json.dumps(total) if wanted.json else "\n".join(f"{k}: {v}" for k, v in total.items() if k != "by_fault"))
-    return 1 if total["lost"] or total["doubled"] else 0
+    return 1 if total["lost"] or total["doubled"] or not total["runs"] else 0
 
 
 if __name__ == "__main__":
