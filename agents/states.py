@@ -121,7 +121,9 @@ class Occurred(NamedTuple):
 def occur(ids: Mapping[str, int], event: Event, now: int) -> Occurred:
     """Remember an occurrence unless its id (source and id) repeats. `now`: broker time, ms."""
     name = _name(event.source, event.id)
-    kept = {known: at for known, at in ids.items() if at >= now - REMEMBERED}
+    kept = dict(ids)
+    if ids and min(ids.values()) < now - REMEMBERED:
+        kept = {known: at for known, at in ids.items() if at >= now - REMEMBERED}
     if name in kept:
         return Occurred(ids, repeated=True, dropped=0)
     kept[name] = now

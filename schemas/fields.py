@@ -33,6 +33,7 @@ LANGUAGES = 4
 _MSISDN = re.compile(r"[1-9][0-9]{10,14}", re.ASCII).fullmatch
 NATIONAL = {"86": "1[3-9][0-9]{9}", "1": "[2-9][0-9]{9}", "852": "[4-9][0-9]{7}", "853": "6[0-9]{7}"}
 """Country code to the national numbers of its mobile subscribers: what `publish` and `import` complete."""
+_is_national = {code: re.compile(pattern, re.ASCII).fullmatch for code, pattern in NATIONAL.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,8 @@ def is_msisdn(value: object, country_code: str = "") -> bool:
 
 def is_national(number: str, country_code: str) -> bool:
     """Whether `number` is one as people of that country write it, without the country's code."""
-    pattern = NATIONAL.get(country_code)
-    return pattern is not None and re.fullmatch(pattern, number, re.ASCII) is not None
+    matches = _is_national.get(country_code)
+    return matches is not None and matches(number) is not None
 
 
 def check_international(msisdn: str | None, country_code: str) -> None:
