@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from benchmarks.command import Say
 from benchmarks.reference.bench import Bench
-from benchmarks.reference.program import cpu_seconds
+from benchmarks.reference.program import EVENTS, cpu_seconds
 from benchmarks.reference.rounds import STEADY_S
 from benchmarks.slice.day import EVE, Answer, traffic, write
 from benchmarks.slice.site import PinnedWorker, Progress, Site, open_site, wait_for
@@ -40,7 +40,7 @@ class Rate(NamedTuple):
 
 def measure(quick: bool, say: Say) -> dict[str, object]:
     """Interleaved rounds of both ledgers and of the reference work; the medians."""
-    rounds, events, reference_events = (1, 250_000, 400_000) if quick else (5, 400_000, 800_000)
+    rounds, events, reference_events = (1, 250_000, 800_000) if quick else (5, 400_000, EVENTS["yupan"])
     rates: dict[str, list[Rate]] = {name: [] for name in ("reference", *LEDGERS)}
     with open_site() as place:
         bench = Bench(place.kafka, place.broker_core, place.worker_core, say)
