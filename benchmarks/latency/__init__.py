@@ -11,25 +11,24 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from benchmarks.command import Say
-from benchmarks.latency.events import barred, by_customer, by_id, calls, now_ms, stopped
+from benchmarks.latency.events import HOP, barred, by_customer, by_id, calls, hops, in_turn, now_ms, stopped
 from benchmarks.latency.feeder import feeding
-from benchmarks.latency.probe import Probe
+from benchmarks.latency.probe import Probe, Sent
 from benchmarks.reference import broker
 from benchmarks.reference.work import PARTITIONS
 from benchmarks.slice.day import EVE, SEED, STATES, Answer, traffic, write
 from benchmarks.slice.site import IN, Progress, Site, open_site, wait_for
 from benchmarks.slice.verdict import ANOMALY, POP, REMINDER, settle
 from sinks.groups import Groups
-from streams.simulate.stage import CALL, STATE
+from streams.simulate.stage import CALL
 
 HOUR_MS = 3_600_000
-HOP = "benchmark-hop"
 BULK = tuple(topic for topic in IN if topic != CALL)
 RATES = (100, 500, 1_000)
 USUAL = 500
@@ -50,38 +49,37 @@ class Plan:
 
 
 class Pair:
-    """The two probes, and the bulk that is committed meanwhile."""
+    """The probe of hops and pops, and the bulk that is committed meanwhile."""
 
     def __init__(self, place: Site, stack: ExitStack, numbers: list[str]) -> None:
-        self._calls = calls(numbers)
-        self._hop = stack.enter_context(closing(Probe(place.bootstrap, HOP, (HOP,), by_id)))
-        self._pop = stack.enter_context(closing(Probe(place.bootstrap, CALL, (POP,), by_id)))
+        self._hops = hops(calls(numbers))
+        self._both = in_turn(hops(calls(numbers)), calls(numbers))
+        self._probe = stack.enter_context(closing(Probe(place.bootstrap, (HOP, POP), by_id)))
         self._progress = stack.enter_context(closing(Progress(place.bootstrap)))
 
-    def clear(self) -> None:
-        """Forget what was measured."""
-        self._hop.latencies[HOP].clear()
-        self._pop.latencies[POP].clear()
-
-    def block(self, probe: Probe, rate: float, seconds: float) -> float:
-        """One block; the bulk events a second that were committed meanwhile."""
+    def block(self, events: Iterator[Sent], rate: float, seconds: float) -> tuple[float, dict[str, list[float]]]:
+        """One block: the bulk events a second that were committed meanwhile, and the latencies."""
         began, before = time.monotonic(), self._progress.done(BULK)
-        probe.run(self._calls, rate, seconds)
+        found = self._probe.run(events, rate, seconds)
         after, ended = self._progress.done(BULK), time.monotonic()
-        return (after - before) / (ended - began)
+        return (after - before) / (ended - began), found
 
     def measure(self, rate: float, plan: Plan, more: Callable[[], bool] = lambda: True) -> Figures:
         """Blocks in turn, as many as planned, while there is `more` of what they are measured beside."""
-        self.clear()
         with_calls, without = [], []
+        found: dict[str, list[float]] = {"hop": [], "hop_beside": [], "pop": []}
         for _ in range(plan.blocks):
             if with_calls and not more():
                 break
-            without.append(self.block(self._hop, rate, plan.block_s))
-            with_calls.append(self.block(self._pop, rate, plan.block_s))
+            bulk, alone = self.block(self._hops, rate, plan.block_s)
+            without.append(bulk)
+            bulk, both = self.block(self._both, 2 * rate, plan.block_s)
+            with_calls.append(bulk)
+            found["hop"] += alone[HOP]
+            found["hop_beside"] += both[HOP]
+            found["pop"] += both[POP]
         return {
-            "hop": shares(self._hop.latencies[HOP]),
-            "pop": shares(self._pop.latencies[POP]),
+            **{name: shares(seconds) for name, seconds in found.items()},
             "calls_per_s": rate,
             "events_per_s": round(sum(with_calls) / len(with_calls)),
             "events_per_s_without_calls": round(sum(without) / len(without)),
@@ -124,17 +122,17 @@ def _idle(place: Site, numbers: list[str], plan: Plan, say: Say) -> Figures:
             by_rate[str(rate)] = pair.measure(rate, plan)
             say(f"{rate} calls a second, idle: {by_rate[str(rate)]}")
     usual = by_rate[str(USUAL)]
-    return {"hop": usual["hop"], "pop": usual["pop"], "by_rate": by_rate}
+    return {**{name: usual[name] for name in ("hop", "hop_beside", "pop")}, "by_rate": by_rate}
 
 
 def _anomalies(place: Site, say: Say) -> Figures:
     """Open anomalies are settled one by one."""
     numbers = [f"86139{number:08d}" for number in range(ANOMALIES)]
-    with closing(Probe(place.bootstrap, STATE, (ANOMALY, REMINDER), by_customer)) as opening:
+    with closing(Probe(place.bootstrap, (ANOMALY, REMINDER), by_customer)) as opening:
         opening.run(stopped(numbers), 10_000)  # what they are late for was minutes ago: a quiet second opens them all
-    with closing(Probe(place.bootstrap, STATE, (ANOMALY, REMINDER), by_customer)) as settling:
-        settling.run(barred(numbers), SETTLED_PER_S)
-        found = {"anomaly": shares(settling.latencies[ANOMALY]), "reminder": shares(settling.latencies[REMINDER])}
+    with closing(Probe(place.bootstrap, (ANOMALY, REMINDER), by_customer)) as settling:
+        times = settling.run(barred(numbers), SETTLED_PER_S)
+    found = {"anomaly": shares(times[ANOMALY]), "reminder": shares(times[REMINDER])}
     say(f"{SETTLED_PER_S} anomalies resolved a second: {found}")
     return found
 

@@ -10,12 +10,14 @@ from typing import Any
 from confluent_kafka import Message
 
 from benchmarks.latency.probe import Sent
+from benchmarks.slice.verdict import ANOMALY, POP, REMINDER
 from schemas.codec import codecs
 from schemas.headers import cloud_event, read
 from streams.simulate.stage import CALL, STATE
 
 _codecs = codecs()
 _ids = itertools.count()
+HOP = "benchmark-hop"
 LATE_MS = 11 * 60_000
 """Longer ago than the deadline of the check `activation`."""
 
@@ -30,7 +32,17 @@ def calls(numbers: list[str]) -> Iterator[Sent]:
         name = f"probe-{next(_ids)}"
         record = {"call_id": name, "msisdn": msisdn, "phase": "OFFERED", "hotline": "10010", "need": "fault"}
         record |= {"pool": "expert", "seat": "A-17", "staff": "1001"}
-        yield _sent(CALL, {**record, "wait_ms": 4_200, "occurred_at": now_ms()}, f"{name}|A-17", "cti")
+        yield _sent(CALL, (POP,), {**record, "wait_ms": 4_200, "occurred_at": now_ms()}, f"{name}|A-17", "cti")
+
+
+def hops(offered: Iterator[Sent]) -> Iterator[Sent]:
+    """The same events, through a topic that nobody works on."""
+    return (event._replace(topic=HOP, outputs=(HOP,)) for event in offered)
+
+
+def in_turn(*streams: Iterator[Sent]) -> Iterator[Sent]:
+    """One event of each after the other."""
+    return itertools.chain.from_iterable(zip(*streams, strict=True))
 
 
 def stopped(numbers: list[str]) -> Iterator[Sent]:
@@ -57,11 +69,13 @@ def by_customer(message: Message) -> str:
 
 def _state(msisdn: str, system: str, value: str, at: int) -> Sent:
     record = {"msisdn": msisdn, "system": system, "attribute": "status", "value": value, "occurred_at": at}
-    return _sent(STATE, record, msisdn, system)
+    return _sent(STATE, (ANOMALY, REMINDER), record, msisdn, system)
 
 
-def _sent(topic: str, data: Mapping[str, Any], name: str, source: str) -> Sent:
+def _sent(topic: str, outputs: tuple[str, ...], data: Mapping[str, Any], name: str, source: str) -> Sent:
     codec = _codecs[topic]
     record = codec.event.from_json(data)
     key = (codec.event.key(record) or "").encode()
-    return Sent(name, key, codec.encode(record), cloud_event(topic, name, source, record["occurred_at"]))
+    return Sent(
+        topic, outputs, name, key, codec.encode(record), cloud_event(topic, name, source, record["occurred_at"])
+    )

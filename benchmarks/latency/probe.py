@@ -20,8 +20,10 @@ SHORTEST_POLL_S = 0.001
 
 
 class Sent(NamedTuple):
-    """An event, and by what one knows that an output follows from it."""
+    """An event, where to it goes, and where and by what id what follows from it is known."""
 
+    topic: str
+    outputs: tuple[str, ...]
     id: str
     key: bytes
     value: bytes
@@ -29,18 +31,15 @@ class Sent(NamedTuple):
 
 
 class Probe:
-    """Sends to `source`, reads `outputs`; `identify` tells from an output the id of its event.
+    """Sends events, reads `outputs`; `identify` tells from an output the id of its event.
 
     The producer has the settings of the engine's own for what cannot wait; the consumer reads only what is committed,
     and otherwise has librdkafka's defaults.
     """
 
-    def __init__(
-        self, bootstrap: str, source: str, outputs: tuple[str, ...], identify: Callable[[Message], str]
-    ) -> None:
-        self.latencies: dict[str, list[float]] = {topic: [] for topic in outputs}
-        """By output topic, seconds."""
-        self._source = source
+    def __init__(self, bootstrap: str, outputs: tuple[str, ...], identify: Callable[[Message], str]) -> None:
+        self._outputs = outputs
+        self._latencies: dict[str, list[float]] = {}
         self._identify = identify
         self._sent_at: dict[tuple[str, str], float] = {}
         self._producer = Producer(
@@ -71,11 +70,12 @@ class Probe:
             place.offset = self._consumer.get_watermark_offsets(place, 10)[1]
         return places
 
-    def run(self, events: Iterator[Sent], rate: float, seconds: float = float("inf")) -> None:
+    def run(self, events: Iterator[Sent], rate: float, seconds: float = float("inf")) -> dict[str, list[float]]:
         """Send so many a second, for so long or until there are no more, and wait for what follows.
 
-        Raises `RuntimeError` when something does not come.
+        Returns the latencies, seconds, by output topic. Raises `RuntimeError` when something does not come.
         """
+        self._latencies = {topic: [] for topic in self._outputs}
         started = time.monotonic()
         most = int(rate * seconds) if seconds < float("inf") else None
         sends = enumerate(itertools.islice(events, most))
@@ -91,13 +91,16 @@ class Probe:
             elif self._receive(min(max(due, SHORTEST_POLL_S), LONGEST_POLL_S)):
                 heard = now
             elif now - heard > PATIENCE_S:
-                raise RuntimeError(f"{self._source}: {len(self._sent_at)} outputs did not come")
+                raise RuntimeError(
+                    f"{len(self._sent_at)} outputs did not come, {next(iter(self._sent_at))[0]} among them"
+                )
+        return self._latencies
 
     def _send(self, event: Sent) -> None:
         now = time.monotonic()
-        for topic in self.latencies:
+        for topic in event.outputs:
             self._sent_at[topic, event.id] = now
-        self._producer.produce(self._source, event.value, event.key, headers=list(event.headers))
+        self._producer.produce(event.topic, event.value, event.key, headers=list(event.headers))
         self._producer.poll(0)
 
     def _receive(self, seconds: float) -> bool:
@@ -111,7 +114,7 @@ class Probe:
         topic = message.topic() or ""
         sent_at = self._sent_at.pop((topic, self._identify(message)), None)
         if sent_at is not None:
-            self.latencies[topic].append(now - sent_at)
+            self._latencies[topic].append(now - sent_at)
         return True
 
     def close(self) -> None:

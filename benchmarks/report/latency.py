@@ -12,8 +12,9 @@ TITLE = "Latency"
 
 TEXT = """\
 From sending a call's event to having its pop, both measured by the one who sends; beside a bare hop: the same event,
-sent and read by the same clients, through a topic that nobody works on. Blocks of hops and of calls took turns. Times
-are milliseconds.
+sent and read by the same clients, through a topic that nobody works on. Hops were measured alone, in blocks without
+calls, and beside: in the blocks with calls, one hop and one call in turn, since the worker's commits keep the broker
+busy, too. Times are milliseconds; goals compare with the hop alone, in brackets with the hop beside.
 
 ![From a call's event to its pop](performance/latency.svg)
 
@@ -24,7 +25,9 @@ are milliseconds.
 default commit interval: anomaly {anomaly}, reminder {reminder} (p50 and p99).
 
 {goals}"""
-HEAD = ("worker", "calls/s", "hop p50", "hop p99", "pop p50", "pop p99", "bulk", "bulk without calls")
+KINDS = ("hop", "hop_beside", "pop")
+_TIMES = (f"{kind.replace('_', ' ')} {share}" for kind in KINDS for share in ("p50", "p99"))
+HEAD = ("worker", "calls/s", *_TIMES, "bulk", "bulk without calls")
 
 
 def text(found: Mapping[str, Any]) -> str:
@@ -56,7 +59,7 @@ def _cases(own: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _row(name: str, case: Mapping[str, Any]) -> tuple[str, ...]:
-    times = [f"{case[what][share]:.2f}" for what in ("hop", "pop") for share in ("p50", "p99")]
+    times = [f"{case[what][share]:.2f}" for what in KINDS for share in ("p50", "p99")]
     bulk = [f"{case[key]:,}" for key in ("events_per_s", "events_per_s_without_calls")]
     return name.partition(" (")[0], str(case["calls_per_s"]), *times, *bulk
 
@@ -72,11 +75,10 @@ def _idle(own: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def _loaded(own: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows = []
     for name, key in (("half load", "half_load"), ("backlog", "backlog")):
-        above = own[key]["pop"]["p99"] - own[key]["hop"]["p99"]
-        rows += [
-            _ratio(name, own[key], "p50", 5.0),
-            (f"{name}: p99 of the pop − the hop's", "≤ 25 ms", f"{above:.1f} ms", _met(above, 25)),
-        ]
+        alone, beside = (own[key]["pop"]["p99"] - own[key][hop]["p99"] for hop in KINDS[:2])
+        found = f"{alone:.1f} ms ({beside:.1f})"
+        rows.append(_ratio(name, own[key], "p50", 5.0))
+        rows.append((f"{name}: p99 of the pop − the hop's", "≤ 25 ms", found, _met(alone, 25)))
     return rows
 
 
@@ -86,8 +88,9 @@ def _committed(own: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _ratio(name: str, case: Mapping[str, Any], share: str, wanted: float) -> tuple[str, ...]:
-    ratio = case["pop"][share] / case["hop"][share]
-    return f"{name}: {share} of the pop ÷ the hop's", f"≤ {wanted:g}", f"{ratio:.1f}", _met(ratio, wanted)
+    alone, beside = (case["pop"][share] / case[hop][share] for hop in KINDS[:2])
+    found = f"{alone:.1f} ({beside:.1f})"
+    return f"{name}: {share} of the pop ÷ the hop's", f"≤ {wanted:g}", found, _met(alone, wanted)
 
 
 def _met(found: float, most: float) -> str:
