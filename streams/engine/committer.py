@@ -29,6 +29,8 @@ OWNER = b"\x00owner"
 """Key of a transaction's first changelog record in a partition; its value is the owner's transactional id."""
 PIECE = 200
 ABORTS_AT_MOST = 10
+URGENT_MORE = 16
+"""So many times as many batches may wait for a commit where urgent ones are among them."""
 
 
 @dataclass
@@ -79,6 +81,7 @@ class Committer:
         self._committing = False
         self._aborts = 0
         self._pending: deque[EngineBatch] = deque()
+        self._pending_bulk = 0
         self._ends: dict[tuple[str, int], tuple[Partition | None, int]] = {}
         """Ends to commit once a transaction can begin, each with the life of its partition that came to it."""
         self._lock = asyncio.Lock()
@@ -90,6 +93,7 @@ class Committer:
         """Take a decided batch. While a commit runs it waits: producing then would fail."""
         if self._committing or self.stale:
             self._pending.append(batch)
+            self._pending_bulk += not batch.urgent
         else:
             self._include(batch)
 
@@ -105,8 +109,13 @@ class Committer:
 
     @property
     def full(self) -> bool:
-        """Whether the input should stand still."""
-        return len(self._pending) >= self._config.max_pending
+        """Whether bulk should stand still."""
+        return self._pending_bulk >= self._config.max_pending
+
+    @property
+    def brimful(self) -> bool:
+        """Whether all input should stand still. A call is a batch of its own: of these there may be many."""
+        return len(self._pending) >= URGENT_MORE * self._config.max_pending
 
     @property
     def pending(self) -> int:
@@ -226,6 +235,7 @@ class Committer:
             return
         while self._pending:
             self._include(self._pending.popleft())
+        self._pending_bulk = 0
         ends, self._ends = self._ends, {}
         for (topic, number), (partition, offset) in ends.items():
             if partition is None or self._partitions.get(number) is not partition:
@@ -291,6 +301,7 @@ class Committer:
         # what was decided meanwhile on the state that is now void goes with it
         touched = transaction.partitions() | self._void | {batch.partition for batch in self._pending}
         self._pending.clear()
+        self._pending_bulk = 0
         self._void.clear()
         self._open = None
         self._broken = None

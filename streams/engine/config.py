@@ -47,7 +47,7 @@ class EngineConfig:
     slice_events: int = 200
     """Bulk records of a batch at most, where urgent topics want their turn in between."""
     max_pending: int = 64
-    """Batches decided and waiting for a commit; beyond, the input stands still."""
+    """Batches of bulk decided and waiting for a commit; beyond, bulk stands still (urgent events much later)."""
     max_fetched: int = 4_000
     """Bulk records handed over and not decided; beyond, no more are fetched."""
     quiet_ms: int = 1_000

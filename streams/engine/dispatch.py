@@ -89,9 +89,9 @@ class Dispatch:
 
     # --- what goes out
 
-    def choose(self) -> Iterator[EngineBatch]:
-        """The batches to hand to their agents now; each is in flight from here on."""
-        bulk_in_flight = False
+    def choose(self, *, bulk: bool = True) -> Iterator[EngineBatch]:
+        """The batches to hand to their agents now; each is in flight from here on. Without `bulk`: what is urgent."""
+        bulk_in_flight = not bulk
         idle: list[Partition] = []
         for partition in list(self._partitions.values()):
             if not partition.ready or partition.dead:

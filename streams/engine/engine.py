@@ -179,8 +179,8 @@ class Engine:
             await self._ready.wait()
             self._ready.clear()
             self._urgent.poll()
-            if not self._committer.full and not self._ownership.standing_still:
-                for batch in self._dispatch.choose():
+            if not self._committer.brimful and not self._ownership.standing_still:
+                for batch in self._dispatch.choose(bulk=not self._committer.full):
                     await deliver(batch)
             await asyncio.sleep(0)  # the next records, commits and timers get their turn
 

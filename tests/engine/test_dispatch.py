@@ -114,6 +114,14 @@ def test_a_partition_whose_ripe_deadlines_are_gone_gives_its_turn_to_the_next() 
     assert stage.next() == [("in", 1, [0])]
 
 
+def test_without_bulk_what_is_urgent_still_goes() -> None:
+    stage = Stage()
+    stage.fetch("in", 0, 0)
+    stage.fetch("call", 1, 0)
+    assert [batch.topic for batch in stage.dispatch.choose(bulk=False)] == ["call"]
+    assert stage.next() == [("in", 0, [0])]
+
+
 def test_urgent_in_flight_does_not_hold_up_bulk_of_others() -> None:
     stage = Stage()
     stage.fetch("call", 0, 0)

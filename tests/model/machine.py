@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.ports import Batch
 from streams.engine.batch import EngineBatch
+from streams.engine.committer import URGENT_MORE
 from streams.engine.config import EngineConfig
 from streams.engine.engine import Engine
 from streams.engine.store import encode
@@ -240,10 +241,13 @@ class Machine:
 
     def backlog(self) -> str | None:
         """What is wrong with the amount of work that waits."""
-        waiting = self.engine._committer.pending
+        pending = self.engine._committer._pending
+        bulk = sum(not batch.urgent for batch in pending)
         fetched = sum(len(b.messages) for p in self.engine.partitions.values() for b in p.bulk)
-        if waiting > MAX_PENDING + self.broker.partitions or fetched > MAX_FETCHED + POLL_RECORDS:
-            return f"{self.name}: {waiting} batches wait for a commit, {fetched} fetched records for a decision"
+        too_much = bulk > MAX_PENDING + 1 or len(pending) > URGENT_MORE * MAX_PENDING + self.broker.partitions
+        if too_much or fetched > MAX_FETCHED + POLL_RECORDS:
+            waiting = f"{len(pending)} batches, {bulk} of them bulk, wait for a commit"
+            return f"{self.name}: {waiting}, {fetched} fetched records for a decision"
         return None
 
     def _check_restores(self) -> None:
