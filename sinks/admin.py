@@ -61,6 +61,15 @@ class Difference:
         return f"{self.topic}: {self.what} is {self.found or 'unset'}, should be {self.wanted}"
 
 
+def remedy(differences: Sequence[Difference]) -> str:
+    """What settles these differences; `apply` never changes a number of partitions."""
+    counts = sorted({d.found for d in differences if d.what == PARTITIONS}, key=int)
+    if not counts:
+        return "`yupan topics apply` settles them"
+    named = f"set YUPAN_PARTITIONS={counts[0]}" if len(counts) == 1 else "give all topics one number of them"
+    return f"`yupan topics apply` never changes partitions: {named}"
+
+
 @dataclass
 class Applied:
     """What `apply` did. `notes`: what the broker could not do, in a line each."""

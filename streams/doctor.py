@@ -95,14 +95,14 @@ def _broker(settings: Settings) -> Answer:
 
 
 def _topics(settings: Settings) -> Answer:
-    from sinks.admin import MISSING, PARTITIONS, Admin
+    from sinks.admin import MISSING, PARTITIONS, Admin, remedy
 
     found = Admin(settings.kafka, settings.kafka_config).diff(settings.partitions)
     if not found:
         return "ok", f"all topics are as they should be, {settings.partitions} partitions each", ""
     grave = any(d.what in (MISSING, PARTITIONS) for d in found)
     text = "; ".join(str(d) for d in found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
-    return "fail" if grave else "warn", text, "yupan topics diff, then yupan topics apply"
+    return "fail" if grave else "warn", text, remedy(found)
 
 
 def _workers(settings: Settings) -> Answer:

@@ -42,6 +42,8 @@ def apply(as_json: bool) -> None:
 @_JSON
 def diff(as_json: bool) -> int:
     """Say how the topics differ from what they should be; exit code 1 when they do."""
+    from sinks.admin import remedy
+
     settings, admin = _admin()
     found = admin.diff(settings.partitions)
     if as_json:
@@ -49,7 +51,7 @@ def diff(as_json: bool) -> int:
     for difference in found if not as_json else ():
         click.echo(str(difference))
     if found:
-        click.echo(f"yupan: {len(found)} differences; `yupan topics apply` settles them", err=True)
+        click.echo(f"yupan: {len(found)} difference{'s' if len(found) != 1 else ''}; {remedy(found)}", err=True)
     return 1 if found else 0
 
 

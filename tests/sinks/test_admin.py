@@ -102,7 +102,9 @@ def test_the_command_line_tells_and_settles_differences(
     monkeypatch.setenv("YUPAN_KAFKA", start_part(Tansu()).bootstrap)
     monkeypatch.setenv("YUPAN_PARTITIONS", "2")
     assert run(["topics", "diff"]) == 1
-    assert "yupan.state.v1: missing" in capsys.readouterr().out
+    missing = capsys.readouterr()
+    assert "yupan.state.v1: missing" in missing.out
+    assert missing.err == f"yupan: {len(TOPICS)} differences; `yupan topics apply` settles them\n"
     assert run(["topics", "apply", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["created"] == sorted(TOPICS)
     assert run(["topics", "diff"]) == 0
@@ -113,5 +115,7 @@ def test_the_command_line_tells_and_settles_differences(
     assert run(["topics", "list"]) == 0
     assert "yupan.usage.v1                   2 partitions  1 copies  delete, 2 days" in capsys.readouterr().out
     monkeypatch.setenv("YUPAN_PARTITIONS", "3")
+    assert run(["topics", "diff"]) == 1
+    assert "`yupan topics apply` never changes partitions: set YUPAN_PARTITIONS=2" in capsys.readouterr().err
     assert run(["topics", "apply"]) == 2
     assert "YUPAN_PARTITIONS=3, but" in capsys.readouterr().err
