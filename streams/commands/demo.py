@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
+from streams.options import FiniteRange
+
 
 @click.command(
     epilog="""\b
     Example:  yupan demo                      until Ctrl-C
     yupan demo --seconds 60 --json  ends by itself, the last line is a summary for programs"""
 )
-@click.option("--seconds", type=click.FloatRange(1), help="End after so long, counted from ready.  [until Ctrl-C]")
-@click.option("--rate", type=click.FloatRange(1, 10_000), default=50, show_default=True, help="Events a second.")
+@click.option("--seconds", type=FiniteRange(1), help="End after so long, counted from ready.  [until Ctrl-C]")
+@click.option("--rate", type=FiniteRange(1, 10_000), default=50, show_default=True, help="Events a second.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed: the same people and stories.")
 @click.option(
     "--broker", type=click.Choice(["tansu", "kafka"]), default="tansu", show_default=True, help="As for `yupan dev`."

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.options import FiniteRange
+
 if TYPE_CHECKING:
     from streams.simulate.stage import Injected
     from streams.simulate.traffic import Traffic
@@ -24,29 +26,29 @@ _SAY_EVERY_S = 5.0
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed: the same people and stories.")
 @click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=50,
     show_default=True,
     help="Events a second, on a day's average.",
 )
-@click.option("--seconds", type=click.FloatRange(0), help="End after so long.  [until Ctrl-C]")
+@click.option("--seconds", type=FiniteRange(0), help="End after so long.  [until Ctrl-C]")
 @click.option(
     "--customers", type=click.IntRange(1), default=2000, show_default=True, help="Numbers in use at the start."
 )
 @click.option(
-    "--drift", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Share of status changes that drift."
+    "--drift", type=FiniteRange(0, 1), default=0.1, show_default=True, help="Share of status changes that drift."
 )
 @click.option(
     "--speed-up",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=1,
     show_default=True,
     help="The day's shape passes so much faster; 0: it stands still.",
 )
-@click.option("--hour", type=click.FloatRange(0, 24), help="The hour of the day at the start.  [what it is now]")
+@click.option("--hour", type=FiniteRange(0, 24), help="The hour of the day at the start.  [what it is now]")
 @click.option(
     "--haste",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=1,
     show_default=True,
     help="Calls and orders are so much shorter.",

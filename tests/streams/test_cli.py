@@ -75,3 +75,11 @@ def test_dev_says_before_it_starts_what_it_cannot_write(told: Told, tmp_path: Pa
         3,
         f"yupan: --data {below}: cannot be made (Not a directory); name another\n",
     )
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("option", ["--rate", "--seconds", "--haste"])
+def test_what_is_no_number_is_wrong_use(told: Told, option: str, number: str) -> None:
+    code, err = told("simulate", option, number)
+    assert code == 2
+    assert err.splitlines()[-1].startswith(f"Error: Invalid value for '{option}': ")
