@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -135,9 +134,8 @@ class Stack:
 
 
 def settings_for_dev() -> Settings:
-    """The settings of the environment, with fewer partitions unless they say how many."""
-    settings = Settings.load()
-    return settings if "YUPAN_PARTITIONS" in os.environ else settings.with_(partitions=PARTITIONS)
+    """The settings as others load them, with fewer partitions unless they say how many."""
+    return Settings.load(partitions=PARTITIONS)
 
 
 def exports(environment: dict[str, str]) -> Sequence[str]:

@@ -160,8 +160,8 @@ class Settings:
     metrics: str = _setting("127.0.0.1:0", _ADDRESS, "host:port of the Prometheus endpoint; port 0 takes a free one")
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] = os.environ, file: Path | None = None) -> Settings:
-        """Read `yupan.toml` (in the working directory, or YUPAN_CONFIG), then `YUPAN_…` over it.
+    def load(cls, environ: Mapping[str, str] = os.environ, file: Path | None = None, **defaults: Any) -> Settings:
+        """Read `yupan.toml` (in the working directory, or YUPAN_CONFIG), then `YUPAN_…` over it; `defaults` under both.
 
         Raises `UsageError` that names the setting and what would be right.
         """
@@ -174,7 +174,7 @@ class Settings:
         for name, value in environ.items():
             if name.startswith("YUPAN_") and name not in ("YUPAN_CONFIG", "YUPAN_CACHE") and not _SERVICE_LINK(name):
                 found[_plain(name)] = (value, "the environment")
-        return cls(**_parsed(found))
+        return cls(**(defaults | _parsed(found)))
 
     def with_(self, **changes: Any) -> Settings:
         """A copy with some settings replaced."""

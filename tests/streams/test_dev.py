@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.dev import Stack
+from streams.dev import Stack, settings_for_dev
 from streams.settings import Settings
 
 
@@ -27,3 +27,15 @@ def test_the_ready_file_appears_whole_by_rename(
     assert json.loads(file.read_text()) == renamed[0][0]
     assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
     assert capsys.readouterr().out == "export YUPAN_KAFKA='broker:9092'\n"
+
+
+def test_dev_takes_the_partitions_of_the_environment_and_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("YUPAN_PARTITIONS", raising=False)
+    assert settings_for_dev().partitions == 4
+    (tmp_path / "yupan.toml").write_text("partitions = 8\n")
+    assert settings_for_dev().partitions == 8
+    monkeypatch.setenv("YUPAN_PARTITIONS", "12")
+    assert settings_for_dev().partitions == 12
