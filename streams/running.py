@@ -1,4 +1,4 @@
-"""Ending well: SIGINT and SIGTERM become an event that loops wait on."""
+"""Ending well: SIGINT, SIGTERM and SIGHUP become an event that loops wait on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @contextmanager
 def until_signalled() -> Iterator[threading.Event]:
-    """An event that is set by the first SIGINT or SIGTERM.
+    """An event that is set by the first SIGINT, SIGTERM or SIGHUP (the terminal was closed; not under nohup).
 
     A signal during start-up must end that, too: it raises `KeyboardInterrupt` there, like Ctrl-C always
     does, until the loop that waits on the event has begun.
@@ -22,7 +24,9 @@ def until_signalled() -> Iterator[threading.Event]:
         if not stopped.awaited:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    under_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heeded = [number for number in ENDING if not (under_nohup and number == signal.SIGHUP)]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield stopped
     finally:
