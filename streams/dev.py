@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from schemas.errors import PartError
@@ -63,6 +64,8 @@ class Stack:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PartError(f"--data {self.directory}: cannot be made ({error.strerror}); name another") from None
+        if not self._temporary:
+            self._exit.enter_context(_sole_user(self.directory))
         self._exit.enter_context(self.broker)
         self.settings = self.settings.with_(
             kafka=self.broker.bootstrap,
@@ -131,6 +134,21 @@ class Stack:
         for line in exports(environment):  # on stdout and bare, so that a shell can take them
             sys.stdout.write(line + "\n")
         sys.stdout.flush()
+
+
+@contextmanager
+def _sole_user(directory: Path) -> Iterator[None]:
+    """Keep a second `dev` off the directory; the lock ends with the process, whatever kills it."""
+    try:
+        file = (directory / ".yupan.lock").open("a")
+    except OSError as error:
+        raise PartError(f"--data {directory}: cannot be written ({error.strerror}); name another") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PartError(f"--data {directory}: another `yupan dev` uses it; stop that, or name another") from None
+        yield
 
 
 def settings_for_dev() -> Settings:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
 import pytest
 
+from schemas.errors import PartError
 from streams.dev import Stack, settings_for_dev
 from streams.settings import Settings
 
@@ -39,3 +41,16 @@ def test_dev_takes_the_partitions_of_the_environment_and_of_the_file(
     assert settings_for_dev().partitions == 8
     monkeypatch.setenv("YUPAN_PARTITIONS", "12")
     assert settings_for_dev().partitions == 12
+
+
+@pytest.mark.parametrize("broker", ["tansu", "kafka"])
+def test_two_devs_do_not_share_a_directory(tmp_path: Path, broker: str) -> None:
+    """Without our own lock Kafka would end with a stack trace, after seconds."""
+    with (tmp_path / ".yupan.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with (
+            pytest.raises(PartError, match=rf"^--data {tmp_path}: another `yupan dev` uses it; stop that, or name"),
+            Stack(Settings(), broker, "chdb", 0, tmp_path),
+        ):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == [".yupan.lock"]
