@@ -80,7 +80,7 @@ def watch(bootstrap: str, group: str, topic: str, until: int, *programs: Program
             log = "\n".join(program.log.read_text(errors="replace")[-2_000:] for program in programs)
             raise RuntimeError(f"{group}: {counted[-1:]} of {until} events\n{log}")
         counted.append((time.monotonic(), progress.done()))
-        time.sleep(0.1)
+        time.sleep(0.02)
     progress.close()
     return counted
 

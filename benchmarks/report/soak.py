@@ -10,8 +10,9 @@ from benchmarks.soak.chart import Band, svg
 
 TEXT = """\
 A whole Yupan on this machine: Apache Kafka, a ClickHouse server, a worker of each role, the simulator's mix of events.
-The capacity is how fast a worker of each role works off a backlog, both at the same time: {capacity}. The load was
-{rate:,} events a second for {minutes:g} minutes. {away}
+The capacity is how fast a worker of each role works off a backlog, both at the same time; *all* is what remains when
+the load is written meanwhile, on the same cores: {capacity}. The load was {rate:,} events a second for {minutes:g}
+minutes. {away}
 
 ![Memory, lag, events, pops and reminders over time](performance/{name}.svg)
 

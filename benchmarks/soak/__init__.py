@@ -23,8 +23,8 @@ def soak(plan: Plan, say: Say) -> dict[str, object]:
     """Run `plan`."""
     with Soak(plan, say) as running:
         capacity = running.capacity()
-        rate = min(capacity.values()) * plan.share
-        say(f"capacity {capacity}; {plan.share:.0%} of the lesser: {rate:,.0f} events/s, for {plan.seconds:.0f} s")
+        rate = capacity["all"] * plan.share
+        say(f"capacity {capacity}; {plan.share:.0%} of all: {rate:,.0f} events/s, for {plan.seconds:.0f} s")
         found = running.run(rate)
         bands = running.bands
     away = [band._asdict() for band in bands]

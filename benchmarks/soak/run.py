@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.command import Say
 from benchmarks.common.rates import Counted, steady_rate
+from benchmarks.reference.program import cpu_seconds
 from benchmarks.soak.chart import Band
 from benchmarks.soak.load import DEADLINE_MS, Load, Options
 from benchmarks.soak.probes import Probes
@@ -27,6 +31,7 @@ WARM_UP_S = 20.0
 HOLDS_S = 2.0
 """Lag is told once a second: so long must the workers have caught up."""
 LONGEST_S = 900.0
+SAY_EVERY_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,11 @@ class Soak:
         """What was away, when it really was."""
 
     def __enter__(self) -> Soak:
-        settings = Settings().with_(partitions=PARTITIONS, deadlines={"activation": DEADLINE_MS})
+        directory = Path(self._exit.enter_context(TemporaryDirectory(prefix="yupan-soak-")))
+        # the ledger grows with what customers do for a day; on disk, so that what grows in memory is ours
+        settings = Settings().with_(
+            partitions=PARTITIONS, deadlines={"activation": DEADLINE_MS}, ledger=f"rocksdb://{directory}"
+        )
         self._stack = self._exit.enter_context(Stack(settings, "kafka", "server", workers=0))
         return self
 
@@ -76,13 +85,29 @@ class Soak:
     # --- how much the machine can do
 
     def capacity(self) -> dict[str, float]:
-        """Events a second by role, while both work off a backlog that was written before they start."""
+        """Events a second by role, while both work off a backlog that was written before they start; and `all`.
+
+        `all` is what remains when the load is written, too, at the CPU time that load and broker took for the backlog.
+        """
         count = self._plan.backlog
         self._say(f"writing a backlog of {count:,} events")
+        broker = self._part("broker")
+        before = cpu_seconds(broker.pid)
         with self._load(5_000, count) as load:
-            self._until(lambda: not load.alive, "the backlog is written")
+            cost = 0.0
+            while load.alive:
+                with suppress(OSError):  # it has just ended
+                    cost = max(cost, cpu_seconds(load.pid or 0))
+                time.sleep(0.1)
             if load.exit_code:
                 raise RuntimeError(load.log.read_text(errors="replace")[-2_000:])
+        cost += cpu_seconds(broker.pid) - before
+        found = self._drain(count)
+        cores = len(os.sched_getaffinity(0))
+        found["all"] = round(cores / (cores / min(found.values()) + cost / count))
+        return found
+
+    def _drain(self, count: int) -> dict[str, float]:
         supervisor = Supervisor(ROLES, 1, self._stack.settings.environ(), self._stack.directory / "workers")
         self._stack.supervisor = supervisor
         self._exit.callback(supervisor.stop)
@@ -103,7 +128,8 @@ class Soak:
         """So many events a second for the plan's time; what was seen, and whether anything is missing."""
         self._until(self._caught_up, "the workers have caught up", holds_s=HOLDS_S)
         with self._load(rate, seed=1) as load, Probes(self._stack.settings.kafka, PARTITIONS) as probes:
-            time.sleep(WARM_UP_S)  # the simulator's people move in
+            self._say("the simulator's people move in")
+            time.sleep(WARM_UP_S)
             self._until(self._caught_up, "the workers have caught up", holds_s=HOLDS_S)
             sampler = Sampler(self._stack, probes)
             self._watch(sampler, load, probes)
@@ -153,6 +179,11 @@ class Soak:
         if self._stack.supervisor is not None:
             self._stack.supervisor.watch()
 
+    def _lags(self) -> str:
+        supervisor = self._stack.supervisor
+        workers = supervisor.workers if supervisor is not None else ()
+        return ", ".join(f"{w.role} {w.read('yupan_consumer_lag_records'):,.0f} records behind" for w in workers)
+
     def _caught_up(self) -> bool:
         assert self._stack.supervisor is not None
         workers = self._stack.supervisor.workers
@@ -160,7 +191,8 @@ class Soak:
 
     def _until(self, condition: Callable[[], bool], what: str, every: float = 0.5, holds_s: float = 0.0) -> None:
         """Wait until `condition` has been true for `holds_s`."""
-        until, since = time.monotonic() + LONGEST_S, None
+        told = time.monotonic()
+        until, since = told + LONGEST_S, None
         while True:
             now = time.monotonic()
             since = (since if since is not None else now) if condition() else None
@@ -168,7 +200,10 @@ class Soak:
                 return
             self._supervise()
             if now > until:
-                raise RuntimeError(f"not within {LONGEST_S:.0f} s: {what}")
+                raise RuntimeError(f"not within {LONGEST_S:.0f} s: {what}; {self._lags()}")
+            if now > told + SAY_EVERY_S:
+                told = now
+                self._say(f"waiting until {what}: {self._lags()}")
             time.sleep(every)
 
     def _result(self, sampler: Sampler, probes: Probes, caught_up_s: float) -> dict[str, Any]:
