@@ -14,6 +14,7 @@ from streams.running import ENDING, until_signalled
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in ENDING}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite itself may run under nohup
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
