@@ -16,7 +16,6 @@ from streams.engine.config import EngineConfig
 from streams.engine.group import GroupConsumer
 from streams.engine.ownership import Name
 from streams.engine.partition import Partition
-from streams.engine.restore import BEGINNING
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,21 +76,20 @@ class Assignment:
             self._come_back(consumer, postponed)
 
     def _take_over(self, consumer: Consumer, names: set[Name]) -> None:
-        """What stays goes on at once; what comes may take longer, since its former owner may have to be fenced."""
+        """Ask where to read on, restore for a moment, assign; what is not restored by then is held back.
+
+        Never assigned without its offset: a seek may be overtaken in librdkafka by its question for the beginning of
+        the topic, and all of it would be decided anew.
+        """
         staying, self._left = names & self._left, set()
+        asked = [self._submit(self._owner.begin(part)) for part in (staying, names - staying) if part]
+        begun = [partition for question in asked for partition in self._answer(question)]
         beside = staying or self._owned - names
         until = time.monotonic() + (min(self._wait_s, BESIDE_S) if beside else self._wait_s)
-        beginning = [self._submit(self._owner.begin(part)) for part in (staying, names - staying) if part]
-        coming: list[tuple[Partition, Future[None]]] = []
-        late: list[Future[list[Partition]]] = []
-        for begun in beginning:
-            if self._waited(begun, until):
-                coming += [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun.result()]
-            else:
-                late.append(begun)
+        coming = [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun]
         for _, restored in coming:
-            self._waited(restored, until)
-        self._assign(consumer, names, [partition for partition, _ in coming])
+            self._group.wait(restored, max(until - time.monotonic(), 0.0))
+        self._assign(consumer, names, begun)
         for partition, restored in coming:
             if restored.done():
                 restored.result()
@@ -99,12 +97,7 @@ class Assignment:
             else:
                 self._hold_back(consumer, self._mine(consumer, partition))
                 restored.add_done_callback(partial(self._resume_later, partition))
-        for begun in late:
-            begun.add_done_callback(self._bring_up_later)
         self._submit(self._owner.settled())
-
-    def _waited(self, future: Future[Any], until: float) -> bool:
-        return self._group.wait(future, max(until - time.monotonic(), 0.0))
 
     def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """See `group.Rebalance`."""
@@ -135,12 +128,11 @@ class Assignment:
 
     def _assign(self, consumer: Consumer, names: set[Name], begun: list[Partition]) -> None:
         starts = {(topic, p.number): offset for p in begun for topic, offset in p.offsets.items()}
-        bulk = [TopicPartition(*name, starts.get(name, BEGINNING)) for name in names if name[0] not in self._urgent]
+        bulk = [TopicPartition(*name, starts[name]) for name in names if name[0] not in self._urgent]
         if not self._incremental:
             consumer.assign(bulk)
         elif bulk:
             consumer.incremental_assign(bulk)
-        self._hold_back(consumer, {(tp.topic, tp.partition) for tp in bulk} - starts.keys())
 
     def _bulk(self, names: Iterable[Name]) -> list[TopicPartition]:
         return [TopicPartition(*name) for name in names if name[0] not in self._urgent]
@@ -197,7 +189,9 @@ class Assignment:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _finished(self, work: Coroutine[Any, Any, T]) -> T:
-        future = self._submit(work)
+        return self._answer(self._submit(work))
+
+    def _answer(self, future: Future[T]) -> T:
         self._group.wait(future)
         return future.result()
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from agents.ports import Message
+from schemas.errors import PartError
 from streams.engine.batch import Desk, EngineBatch
 from streams.engine.fetched import Fetched
 from streams.engine.partition import Partition
 
 GiveBack = Callable[[int], None]
+
+
+class WentBackError(PartError):
+    """A consumer went back to records that are decided: deciding them anew would double what came of them."""
 
 
 class Dispatch:
@@ -36,7 +41,10 @@ class Dispatch:
     # --- what comes in
 
     def take(self, fetched: Fetched) -> None:
-        """Queue what a consumer handed over; what belongs to an earlier life of its partition is dropped."""
+        """Queue what a consumer handed over; what belongs to an earlier life of its partition is dropped.
+
+        Raises `WentBackError`.
+        """
         for (topic, number), messages in fetched.groups.items():
             partition = self._current(number, topic, fetched)
             if partition is not None:
@@ -55,6 +63,12 @@ class Dispatch:
         return partition if fetched.epochs.get(number) == partition.epoch else None
 
     def _queue(self, partition: Partition, topic: str, messages: list[Message], received_at: float) -> None:
+        if messages[0].offset() < partition.offsets[topic]:
+            raise WentBackError(
+                f"{topic}/{partition.number} was read again from offset {messages[0].offset()}, though all before "
+                f"{partition.offsets[topic]} is decided. A restart reads on there; if it comes again, the topic lost "
+                "records: set the group's offsets with Kafka's own tools"
+            )
         partition.deadlines.delivered(topic)
         urgent = topic in self._urgent
         target = partition.urgent if urgent else partition.bulk

@@ -20,7 +20,7 @@ from streams.engine.committer import Committer
 from streams.engine.config import EngineConfig
 from streams.engine.deadletters import DeadLetterLimit
 from streams.engine.deadlines import Steady
-from streams.engine.dispatch import Dispatch
+from streams.engine.dispatch import Dispatch, WentBackError
 from streams.engine.failure import Failed, end_process
 from streams.engine.fetched import Fetched
 from streams.engine.group import GroupConsumer
@@ -235,7 +235,11 @@ class Engine:
 
     def _take(self, fetched: Fetched, urgent: bool) -> None:
         if fetched.groups or fetched.ends:
-            self._dispatch.take(fetched)
+            try:
+                self._dispatch.take(fetched)
+            except WentBackError as error:
+                self.fail(error)
+                return
             self._ready.set()
         self._steady[urgent] = fetched.steady
 

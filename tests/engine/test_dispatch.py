@@ -11,7 +11,7 @@ from streams.engine.batch import EngineBatch
 from streams.engine.clock import ManualClock
 from streams.engine.config import EngineConfig
 from streams.engine.deadlines import Deadlines, Steady
-from streams.engine.dispatch import Dispatch
+from streams.engine.dispatch import Dispatch, WentBackError
 from streams.engine.fetched import Fetched
 from streams.engine.group import GroupConsumer
 from streams.engine.health import BREAK_MS, Health
@@ -120,6 +120,15 @@ def test_without_bulk_what_is_urgent_still_goes() -> None:
     stage.fetch("call", 1, 0)
     assert [batch.topic for batch in stage.dispatch.choose(bulk=False)] == ["call"]
     assert stage.next() == [("in", 0, [0])]
+
+
+def test_records_that_are_decided_are_never_queued_again() -> None:
+    """As when a consumer's position is lost: all of a topic would be decided anew."""
+    stage = Stage()
+    stage.fetch("in", 0, 7)
+    stage.fetch("in", 0, 9)  # a gap is no fault: markers, compaction
+    with pytest.raises(WentBackError, match="in/0 was read again from offset 8, though all before 10"):
+        stage.fetch("in", 0, 8)
 
 
 def test_urgent_in_flight_does_not_hold_up_bulk_of_others() -> None:
