@@ -124,16 +124,18 @@ class EngineBatch:
         self._occurred: int | None = None
         self._occurred_before: int | None = None
         self._passed = 0
-        self._scope = _Scope(self)
+        self._scope: Any = None
 
     def __enter__(self) -> EngineBatch:
         self.open = True
+        self._scope = _Scope(self)
         for fired in self.fired:  # whatever comes of it, a fired deadline is gone
             self._drop_armed(fired.customer, fired.name)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.open = False
+        self._scope = None  # a cycle: all that was decided would stay until Python looks for garbage
         self.error = exc[1] if isinstance(exc[1], BaseException) else None
         self._desk.limit.passed(self._passed)
         self._desk.finished(self)
@@ -142,7 +144,7 @@ class EngineBatch:
 
     def scope(self, cause: Cause) -> _Scope:
         """See `agents.ports.Batch.scope`. Scopes do not nest."""
-        scope = self._scope
+        scope: _Scope = self._scope
         scope.cause = cause
         return scope
 

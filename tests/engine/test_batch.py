@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -155,6 +156,17 @@ def test_what_is_no_fault_of_the_event_ends_the_batch(error: BaseException) -> N
         _raise_in_the_middle(bench, error)
     assert bench.finished[0].error is error
     assert bench.metrics.dead == []
+
+
+def test_a_batch_that_is_left_is_no_work_for_the_garbage_collector() -> None:
+    bench = Bench()
+    bench.finished.clear()
+    gc.collect()
+    with bench.batch(Record(0)) as batch, batch.scope(batch.messages[0]):
+        batch.put("a", 1)
+    bench.finished.clear()
+    del batch
+    assert gc.collect() == 0
 
 
 def test_raising_outside_a_scope_is_told() -> None:
