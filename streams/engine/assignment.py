@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.engine.config import EngineConfig
 from streams.engine.group import GroupConsumer
 from streams.engine.ownership import Name
 from streams.engine.partition import Partition
+from streams.engine.retry import error_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 BESIDE_S = 0.05
 """So long at most do partitions that stay wait for the restores of those that come."""
+NOT_NOW = (KafkaError._STATE, KafkaError._PREV_IN_PROGRESS)
+"""What a seek answers while the fetching of its partition is being started or stopped."""
+AGAIN_S = 0.02
 
 
 class Owner(Protocol):
@@ -55,8 +60,8 @@ class Assignment:
         self._owner = owner
         self._owned: set[Name] = set()  # in the consumer's thread only
         self._left: set[Name] = set()  # revoked, and perhaps given back at the end of the same rebalance
-        self._assigning = False
-        self._postponed: set[Name] = set()
+        self._in_callback = False
+        self._postponed: list[Callable[[Consumer], None]] = []
         self._loop = loop
 
     # --- in the consumer's thread
@@ -68,28 +73,52 @@ class Assignment:
         self._owned |= names
         if names:
             log.info("assigned: %s", _told(names))
-        self._assigning = True
-        self._take_over(consumer, names)
-        self._assigning = False
-        postponed, self._postponed = self._postponed, set()
-        if postponed:
-            self._come_back(consumer, postponed)
+        with self._callback(consumer):
+            self._take_over(consumer, names)
+
+    def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """See `group.Rebalance`."""
+        self._group.refresh(consumer)
+        with self._callback(consumer):
+            self._let_go(consumer, partitions, "revoked", self._owner.give_up)
+            if not self._incremental:
+                self._left = _names(partitions)
+
+    def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """See `group.Rebalance`."""
+        with self._callback(consumer):
+            self._let_go(consumer, partitions, "lost", self._owner.give_up_lost)
+
+    @contextmanager
+    def _callback(self, consumer: Consumer) -> Iterator[None]:
+        """What is asked of the assignment while it changes waits until it has changed.
+
+        Urgent events are decided as soon as their partition is restored, while others still are: what aborts then
+        cannot be paused yet, and would be read as of its former life.
+        """
+        self._in_callback = True
+        yield
+        self._in_callback = False
+        postponed, self._postponed = self._postponed, []
+        for step in postponed:
+            step(consumer)
 
     def _take_over(self, consumer: Consumer, names: set[Name]) -> None:
         """Ask where to read on, restore for a moment, assign; what is not restored by then is held back.
 
         Never assigned without its offset: a seek may be overtaken in librdkafka by its question for the beginning of
-        the topic, and all of it would be decided anew.
+        the topic, and all of it would be decided anew. What comes beside partitions that stay is assigned later: its
+        dead owner may have to be fenced first, and they must not wait for that.
         """
         staying, self._left = names & self._left, set()
-        asked = [self._submit(self._owner.begin(part)) for part in (staying, names - staying) if part]
-        begun = [partition for question in asked for partition in self._answer(question)]
+        now = staying or names
         beside = staying or self._owned - names
+        begun = self._finished(self._owner.begin(now))
         until = time.monotonic() + (min(self._wait_s, BESIDE_S) if beside else self._wait_s)
         coming = [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun]
         for _, restored in coming:
             self._group.wait(restored, max(until - time.monotonic(), 0.0))
-        self._assign(consumer, names, begun)
+        self._assign(consumer, {name: offset for name, offset in self._starts(begun).items() if name in now})
         for partition, restored in coming:
             if restored.done():
                 restored.result()
@@ -98,17 +127,8 @@ class Assignment:
                 self._hold_back(consumer, self._mine(consumer, partition))
                 restored.add_done_callback(partial(self._resume_later, partition))
         self._submit(self._owner.settled())
-
-    def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """See `group.Rebalance`."""
-        self._group.refresh(consumer)
-        self._let_go(consumer, partitions, "revoked", self._owner.give_up)
-        if not self._incremental:
-            self._left = _names(partitions)
-
-    def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """See `group.Rebalance`."""
-        self._let_go(consumer, partitions, "lost", self._owner.give_up_lost)
+        if names - now:
+            self._come_back(consumer, names - now)
 
     def _let_go(self, consumer: Consumer, partitions: list[TopicPartition], what: str, give_up: Any) -> None:
         names = _names(partitions)
@@ -125,14 +145,21 @@ class Assignment:
             consumer.incremental_unassign(self._bulk(names))
         else:
             consumer.unassign()
+        for name in names:
+            self._group.positions.pop(name, None)
 
-    def _assign(self, consumer: Consumer, names: set[Name], begun: list[Partition]) -> None:
-        starts = {(topic, p.number): offset for p in begun for topic, offset in p.offsets.items()}
-        bulk = [TopicPartition(*name, starts[name]) for name in names if name[0] not in self._urgent]
-        if not self._incremental:
-            consumer.assign(bulk)
-        elif bulk:
-            consumer.incremental_assign(bulk)
+    def _assign(self, consumer: Consumer, starts: dict[Name, int]) -> None:
+        """Read these, too, from there on."""
+        positions = self._group.positions
+        positions.update(starts)
+        if not self._incremental:  # all anew, where it stands
+            consumer.assign([TopicPartition(*name, offset) for name, offset in positions.items()])
+        elif starts:
+            consumer.incremental_assign([TopicPartition(*name, offset) for name, offset in starts.items()])
+
+    def _starts(self, begun: list[Partition]) -> dict[Name, int]:
+        offsets = {(topic, p.number): offset for p in begun for topic, offset in p.offsets.items()}
+        return {name: offset for name, offset in offsets.items() if name[0] not in self._urgent}
 
     def _bulk(self, names: Iterable[Name]) -> list[TopicPartition]:
         return [TopicPartition(*name) for name in names if name[0] not in self._urgent]
@@ -148,40 +175,65 @@ class Assignment:
             if tp.partition == partition.number and tp.topic in partition.offsets
         }
 
-    def _resume(self, partition: Partition, consumer: Consumer) -> None:
+    def _resume(self, consumer: Consumer, partition: Partition) -> None:
         held = self._mine(consumer, partition) & self._group.held_back
         if partition.dead or not held:
             return
-        for topic, number in held:
-            consumer.seek(TopicPartition(topic, number, partition.offsets[topic]))
+        try:
+            for topic, number in held:
+                self._seek(consumer, (topic, number), partition.offsets[topic])
+        except KafkaException as error:
+            if error_of(error).code() not in NOT_NOW:
+                raise
+            again = partial(self._group.do, partial(self._resume, partition=partition))
+            self._loop.call_soon_threadsafe(self._loop.call_later, AGAIN_S, again)
+            return
         self._group.epochs[partition.number] = partition.epoch
         self._group.held_back -= held
         consumer.resume([TopicPartition(*name) for name in held])
         self._group.health.broken()
 
+    def _seek(self, consumer: Consumer, name: Name, offset: int) -> None:
+        positions = self._group.positions
+        if positions[name] != offset:  # else it has given nothing yet
+            consumer.seek(TopicPartition(*name, offset))
+            positions[name] = offset
+
     # --- from the event loop
 
     def come_back(self, names: set[Name]) -> None:
         """After an abort: read these again from where they are committed, once they are restored."""
-        self._group.call(lambda consumer: self._come_back(consumer, names))
+        self._group.do(partial(self._come_back, names=names))
 
     def _come_back(self, consumer: Consumer, names: set[Name]) -> None:
-        if self._assigning:
-            # urgent events are decided as soon as their partition is restored, while others still are: what aborts
-            # then cannot be paused yet, and would be read as of its former life
-            self._postponed |= names
+        if self._in_callback:
+            self._postponed.append(partial(self._come_back, names=names))
             return
         names = names & self._owned  # the rest is being taken away at this moment
-        self._hold_back(consumer, names & {(tp.topic, tp.partition) for tp in consumer.assignment()})
-        self._submit(self._owner.begin(names)).add_done_callback(self._bring_up_later)
+        self._hold_back(consumer, names & _names(consumer.assignment()))
+        self._submit(self._owner.begin(names)).add_done_callback(self._join_later)
 
-    def _bring_up_later(self, begun: Future[list[Partition]]) -> None:
-        for partition in begun.result() if begun.exception() is None else ():
+    def _join_later(self, begun: Future[list[Partition]]) -> None:
+        if begun.exception() is None:
+            self._group.do(partial(self._join, begun=begun.result()))
+
+    def _join(self, consumer: Consumer, begun: list[Partition]) -> None:
+        """Assign what is not assigned yet, but held back until it is restored."""
+        if self._in_callback:
+            self._postponed.append(partial(self._join, begun=begun))
+            return
+        alive = [partition for partition in begun if not partition.dead]
+        wanted = self._owned - _names(consumer.assignment())
+        starts = {name: offset for name, offset in self._starts(alive).items() if name in wanted}
+        if starts:
+            self._assign(consumer, starts)
+            self._hold_back(consumer, set(starts))
+        for partition in alive:
             self._submit(self._owner.bring_up(partition)).add_done_callback(partial(self._resume_later, partition))
 
     def _resume_later(self, partition: Partition, restored: Future[None]) -> None:
         if restored.exception() is None:
-            self._group.call(partial(self._resume, partition))
+            self._group.do(partial(self._resume, partition=partition))
 
     # --- between the two
 

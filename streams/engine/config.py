@@ -155,6 +155,7 @@ class EngineConfig:
             "retry.backoff.ms": 10,
             "retry.backoff.max.ms": 50,
             "queued.min.messages": 200_000,
+            "fetch.message.max.bytes": 8 << 20,  # of one partition; by default 1 MiB, and a round trip each
         }
 
     def producer(self) -> Conf:

@@ -159,5 +159,6 @@ class Dispatch:
             broker_ms = batch.messages[-1].timestamp()[1]
             deadlines.decided(batch.topic, broker_ms, batch.latest)
             partition.decided[batch.topic] = (batch.end or 0, broker_ms)
-            if batch.at_end:
-                deadlines.end_reached(batch.topic, armed_at)
+        if batch.at_end:  # also of fired deadlines, while which the end of their topic came
+            partition.decided[batch.topic] = (batch.end or 0, partition.decided.get(batch.topic, (0, 0))[1])
+            deadlines.end_reached(batch.topic, armed_at)

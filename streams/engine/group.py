@@ -70,6 +70,8 @@ class GroupConsumer:
         self._nobody: Any = None
         self.epochs: dict[int, int] = {}
         """The life that each partition's fetched records belong to; written in this thread."""
+        self.positions: dict[tuple[str, int], int] = {}
+        """The offset behind what each topic and partition assigned has given; written in this thread."""
         self.held_back: set[tuple[str, int]] = set()
         """Topics and partitions that stay paused until they are restored; written in this thread."""
 
@@ -87,6 +89,10 @@ class GroupConsumer:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def do(self, step: Callable[[Consumer], None]) -> None:
+        """Run `step(consumer)` in the consumer's thread; what it raises ends the engine."""
+        self._commands.put(lambda: step(self._consumer))
 
     def call(self, function: Callable[[Consumer], T]) -> Future[T]:
         """Run `function(consumer)` in the consumer's thread, unless it is cancelled before."""
@@ -166,11 +172,13 @@ class GroupConsumer:
         self.refresh(consumer)
         # consume() alone would wait the whole time when fewer come
         messages = [message, *consumer.consume(self._config.poll_records - 1, 0)] if message is not None else ()
-        self._pass_on(sort(messages, self.epochs))
+        self._pass_on(sort(messages, self.epochs), drained=len(messages) < self._config.poll_records)
 
-    def _pass_on(self, fetched: Fetched) -> None:
+    def _pass_on(self, fetched: Fetched, *, drained: bool) -> None:
         now = self._clock.now_ms()
-        fetched.steady = self.health.polled(now)
+        fetched.steady = self.health.polled(now, drained=drained)
+        for name, messages in fetched.groups.items():
+            self.positions[name] = messages[-1].offset() + 1
         # a clock that is set back must not silence this until it has caught up: no deadline would fall due by quiet
         if fetched.groups or fetched.ends or not 0 <= now - self._told_at < TELL_EVERY_MS:
             self._told_at = now
@@ -190,8 +198,9 @@ class GroupConsumer:
             consumer.pause(self._paused)
             self.health.broken()
         message = consumer.poll(POLL_S)  # paused partitions give nothing; rebalances and the group's life go on
+        self.refresh(consumer)
         if message is not None:
-            self._pass_on(sort([message], self.epochs))
+            self._pass_on(sort([message], self.epochs), drained=False)
 
     def _go_on(self, consumer: Consumer) -> None:
         self._full_since = None

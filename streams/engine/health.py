@@ -39,8 +39,8 @@ _decoder = msgspec.json.Decoder(_Statistics)
 class Health:
     """Follows one consumer; used by the thread that polls it. Times are wall clock, ms.
 
-    Quiet counts only while polling is unbroken and the brokers that lead our partitions answer: after a pause of
-    the process, of fetching or of a broker, the second of quiet (contracts, the clock) begins anew.
+    Quiet counts only while polling is unbroken, all that is fetched is taken, and the brokers that lead our partitions
+    answer: after a pause of the process, of fetching or of a broker, the second of quiet (contracts) begins anew.
     """
 
     def __init__(self, fetch_wait_ms: int = 500) -> None:
@@ -52,12 +52,17 @@ class Health:
         self.up = True
         self._was_connected = False
 
-    def polled(self, now: int) -> Steady:
-        """The consumer was polled, and handed on all that it gave."""
-        if self._since is None or now - self._last > BREAK_MS or now < self._last:
-            self._since = now
-        self._last = now
-        return Steady(self._since, now)
+    def polled(self, now: int, *, drained: bool = True) -> Steady:
+        """The consumer was polled, and handed on all that it gave; `drained`: nothing more lay ready.
+
+        A consumer that has fetched enough fetches no topic, not even one whose end it had come to: as long as more
+        lies ready, that nothing came of a topic says nothing of it.
+        """
+        if drained:
+            if self._since is None or now - self._last > BREAK_MS or now < self._last:
+                self._since = now
+            self._last = now
+        return Steady(now if self._since is None else self._since, self._last)
 
     def broken(self) -> None:
         """Fetching was interrupted."""

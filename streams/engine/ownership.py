@@ -121,6 +121,7 @@ class Ownership:
             store.close()
         else:
             partition.open(store, due, self._clock.now_ms())
+            gc.freeze()  # what was restored is no garbage, and need not be looked at again and again
 
     def _restored(self, number: int) -> tuple[Store, list[tuple[str, Any]]]:
         store = self._shelf.open(number)
@@ -130,8 +131,8 @@ class Ownership:
 
     async def settled(self) -> None:
         """See `assignment.Owner`."""
-        self._shelf.forget_parked({n for n, partition in self._partitions.items() if not partition.ready})
-        gc.freeze()  # what was restored is no garbage, and need not be looked at again and again
+        needed = {number for number, partition in self._partitions.items() if not partition.ready}
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._shelf.forget_parked, needed)
 
     # --- giving up (assignment.Owner)
 

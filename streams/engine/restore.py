@@ -23,6 +23,10 @@ ASK_S = 20.0
 BEGINNING = -2
 MARGIN = 0.9  # of delete.retention.ms: clocks differ, and the cleaner does not wait for us
 TRY_FOR_S = 60.0
+LATE_S = 0.2
+"""So long may the markers of an owner that has committed and gone on living take; who is later is taken for dead."""
+PIECE = 2_000
+"""Records taken at once: while they are, nobody else of this process gets a turn."""
 
 
 class Restored(NamedTuple):
@@ -75,21 +79,22 @@ class Restorer:
         handles = self._handles()
         tp = TopicPartition(self._config.changelog, partition)
         _, end = handles.uncommitted.get_watermark_offsets(tp, timeout=ASK_S)
-        until = time.monotonic() + TRY_FOR_S
+        began = time.monotonic()
         fenced: set[str] = set()
         while True:
             _, stable = handles.committed.get_watermark_offsets(tp, timeout=ASK_S)
             if stable >= end:
                 return end
-            if time.monotonic() > until:
+            passed = time.monotonic() - began
+            if passed > TRY_FOR_S:
                 raise PartError(f"{self._config.changelog}/{partition}: a transaction stays open at offset {stable}")
             owner = self._owner_at(partition, stable)
-            if owner and owner != self._config.transactional_id and owner not in fenced:
+            if passed > LATE_S and owner and owner not in {self._config.transactional_id, *fenced}:
                 fenced.add(owner)
                 log.info("partition %d: fencing %s, which left a transaction open", partition, owner)
                 Producer({**self._config.instant_producer(), "transactional.id": owner}).init_transactions(ASK_S)
             else:
-                time.sleep(0.02)  # our own last markers are still being written
+                time.sleep(0.02)  # markers of a transaction that is committed are still being written
 
     def _owner_at(self, partition: int, offset: int) -> str | None:
         reader = self._handles().uncommitted
@@ -134,6 +139,8 @@ class Restorer:
     def _start_of(self, partition: int, store: Store, low: int) -> int:
         position = store.position()
         if position is None:
+            if next(iter(store.scan("")), None) is not None:
+                store.clear()  # a restore was cut off, perhaps long ago: it may miss deletions, too
             return low
         age = self._clock.now_ms() - position.saved_at
         if age <= self._config.tombstones_kept_ms * MARGIN and position.offset >= low:
@@ -152,7 +159,7 @@ class Restorer:
                 message = reader.poll(1.0)
                 if message is None:
                     continue
-                messages = [message, *reader.consume(20_000, 0)]
+                messages = [message, *reader.consume(PIECE, 0)]
                 end = _end_of(messages)
                 pairs = _pairs(messages)
                 store.restore(pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Shelf:
     def __init__(self, config: EngineConfig, clock: Clock) -> None:
         self._clock = clock
         self._parked: dict[int, Store] = {}
+        self._closing = threading.Lock()
         self._directory: Path | None = None
         self._cache: Cache | None = None
         ledger = config.ledger or "memory"
@@ -35,7 +37,8 @@ class Shelf:
 
     def open(self, partition: int) -> Store:
         """The store of `partition`, perhaps with content. Raises `PartError` when its directory cannot be used."""
-        parked = self._parked.pop(partition, None)
+        with self._closing:  # a directory that is being closed cannot be opened
+            parked = self._parked.pop(partition, None)
         if parked is not None:
             return parked
         if self._directory is None or self._cache is None:
@@ -47,8 +50,9 @@ class Shelf:
         self._parked[partition] = store
 
     def forget_parked(self, needed: Collection[int] = ()) -> None:
-        """The rebalance is over: what is not asked for again belongs to other workers."""
+        """The rebalance is over: what nobody asks for belongs to others. Closing RocksDB takes a while."""
         for partition in self._parked.keys() - set(needed):
-            store = self._parked.pop(partition, None)  # another thread may be opening it
-            if store is not None:
-                store.close()
+            with self._closing:
+                store = self._parked.pop(partition, None)  # it may have been asked for meanwhile
+                if store is not None:
+                    store.close()

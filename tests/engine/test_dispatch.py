@@ -219,6 +219,24 @@ def test_room_is_full_at_its_limit_and_wakes_when_it_is_not() -> None:
     assert woken == [1]
 
 
+def test_an_end_that_comes_while_a_deadline_of_its_topic_fires_is_an_end() -> None:
+    stage = Stage()
+    partition = stage.partitions[0]
+    stage.fetch("in", 0, 0)
+    stage.next()
+    stage.finish()
+    partition.deadlines.arm("c", "a", 10, ("in",), 0)
+    partition.deadlines.decided("in", 20, None)
+    partition.ripe = bool(partition.deadlines.collect(30))
+    assert stage.next() == [("in", 0, [])]
+    stage.fetch("in", 0, end=2)  # behind the record and a marker
+    assert stage.finish()[0].fired
+    assert partition.decided["in"] == (2, 0)
+    partition.deadlines.arm("c", "b", 40, ("in",), 30)
+    partition.deadlines.steady(frozenset(("in",)), Steady(0, 10_000))
+    assert partition.deadlines.collect(20_000) == 1
+
+
 # --- health
 
 
@@ -239,11 +257,11 @@ def test_a_consumer_whose_clock_is_set_back_goes_on_telling_that_nothing_came() 
     """Else no deadline would fall due by quiet until the clock has caught up with itself."""
     clock, handed = ManualClock(1_000_000), list[Fetched]()
     consumer = GroupConsumer(EngineConfig("nowhere", "g", ("in",)), clock, NullMetrics(), handed.append, _unexpected)
-    consumer._pass_on(Fetched())
-    consumer._pass_on(Fetched())
+    consumer._pass_on(Fetched(), drained=True)
+    consumer._pass_on(Fetched(), drained=True)
     assert len(handed) == 1
     clock.set(700_000)
-    consumer._pass_on(Fetched())
+    consumer._pass_on(Fetched(), drained=True)
     assert [fetched.steady for fetched in handed] == [Steady(1_000_000, 1_000_000), Steady(700_000, 700_000)]
 
 
@@ -256,6 +274,17 @@ def test_an_interruption_begins_anew() -> None:
     health.polled(1_000)
     health.broken()
     assert health.polled(1_100).since == 1_100
+
+
+def test_as_long_as_more_lies_ready_nothing_is_quiet() -> None:
+    """Who has fetched enough fetches no topic: one whose end it had come to may have gone on meanwhile."""
+    health = Health()
+    health.polled(1_000)
+    for now in range(1_100, 3_000, 100):
+        assert health.polled(now, drained=False).until == 1_000
+    assert health.polled(3_000) == Steady(3_000, 3_000)
+    health.broken()
+    assert health.polled(3_100, drained=False) == Steady(3_100, 3_000)
 
 
 def _statistics(state: str, idle: int, waiting: int = 1, sent: int = 9_000_000) -> str:

@@ -78,7 +78,7 @@ def main() -> int:
     sys.unraisablehook = lambda _: None  # coroutines of killed workers
     runs, started = Runs(), time.monotonic()
     try:
-        with installed(), MUTATIONS[options.mutation]() if options.mutation else nullcontext():
+        with installed(), MUTATIONS[options.mutation].made() if options.mutation else nullcontext():
             if options.script is not None:
                 runs.one(options.script)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from tests.model.clients import Client, Machine, Record
 from tests.model.errors import away
@@ -23,6 +23,7 @@ class ModelConsumer(Client):
         self._ended: dict[Name, int] = {}
         self._known: dict[Name, int] = {}  # each end as of the last fetch
         self._paused: set[Name] = set()  # also what is not assigned any more, and may be again
+        self._starting: set[Name] = set()  # assigned, and fetching has not begun: no seek yet
         self._topics: list[str] = []
         self._member: Member | None = None
         self._knows: tuple[str, int] = NOBODY
@@ -42,6 +43,7 @@ class ModelConsumer(Client):
         self._alive()
         for tp in wanted:
             self._at[tp.topic, tp.partition] = max(tp.offset, 0)
+            self._starting.add((tp.topic, tp.partition))
 
     def incremental_unassign(self, unwanted: list[TopicPartition]) -> None:
         self._alive()
@@ -65,6 +67,9 @@ class ModelConsumer(Client):
     def seek(self, tp: TopicPartition) -> None:
         name = tp.topic, tp.partition
         assert name in self._at, "seek of a partition that is not assigned"
+        if name in self._starting:
+            self._starting.discard(name)
+            raise KafkaException(KafkaError(KafkaError._STATE))
         self._at[name] = max(tp.offset, 0)
         self._ended.pop(name, None)
 
@@ -99,6 +104,7 @@ class ModelConsumer(Client):
     def _fetch(self, most: int) -> list[Record]:
         found: list[Record] = []
         for name in list(self._at):
+            self._starting.discard(name)
             if name in self._paused:
                 continue
             end, log = self._broker.end(name, self._committed), self._broker.log(name)

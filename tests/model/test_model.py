@@ -42,6 +42,7 @@ def test_without_a_rule_the_property_fails(rule: str) -> None:
     done = model("--runs", 600, "--seed", 3, "--no-shrink", "--mutation", rule)
     assert done.returncode == 1
     assert "again: --seed 3 --script" in done.stdout
+    assert re.match(rf"(\w+: )?({MUTATIONS[rule].breaks})", done.stdout), done.stdout[:200]
 
 
 def test_a_run_is_reproducible_from_its_script() -> None:
