@@ -69,9 +69,9 @@ def one(grounds: Grounds, fault: Fault, seed: int, customers: int) -> Result:
     say(f"seed {seed}: {fault.name} ({fault.what})")
     try:
         return play(grounds.of(fault.brokers), fault, seed, customers)
-    except AssertionError as error:
+    except Exception as error:
         grounds.leave()
-        return Result(fault.name, seed, 0, 1, 0, 0.0, 0.0, 0, f"broken off: {error}")
+        return Result(fault.name, seed, 0, 1, 0, 0.0, 0.0, 0, f"broken off: {type(error).__name__}: {error}")
 
 
 def summary(results: list[Result]) -> dict[str, Any]:

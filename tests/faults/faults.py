@@ -96,7 +96,7 @@ def die_after_pops(scene: Scene) -> None:
 
 @fault()
 def die_in_recovery(scene: Scene) -> None:
-    """A worker dies, and so does the next one, while it restores the ledger."""
+    """A worker dies, and so does the next one, when it has restored a piece of its ledger, which is on disk."""
     for moment in scene.moments(2):
         scene.until(moment)
         scene.strike("in-recovery", "decide", scene.some_worker("decide").kill)

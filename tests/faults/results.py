@@ -25,7 +25,8 @@ def keep(result: Result, file: Path = FILE) -> None:
 
 def line(result: Result) -> Line:
     """What is kept of a run."""
-    return {name: getattr(result, name) for name in ("fault", "seed", "events", "lost", "doubled", "pause_s")}
+    names = ("fault", "seed", "events", "lost", "doubled", "pause_s", "restarts")
+    return {name: getattr(result, name) for name in names}
 
 
 def commit() -> str:

@@ -60,6 +60,7 @@ def play(ground: Ground, fault: Fault, seed: int, customers: int = CUSTOMERS) ->
         odd = verdict.losses or verdict.doubles or pause > LONG_S
         told = f"{verdict.told()}\n{scene.keep_logs()}" if odd else ""
         restarts = scene.supervisor.restarts
+        assert not scene.went_back(), f"a consumer went back to what is decided; {scene.keep_logs()}"
     ground.remember(changes(records))
     seconds = time.monotonic() - began
     return Result(

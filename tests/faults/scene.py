@@ -302,6 +302,11 @@ class Scene:
         """Whether all is written and read."""
         return not self.feeder.is_alive() and not any(self.ground.reader.behind(g, t) for g, t in READS.items())
 
+    def went_back(self) -> bool:
+        """Whether a worker ended itself since it read records again that are decided (`dispatch.WentBackError`)."""
+        logs = self.directory.rglob("*.log")
+        return any("was read again from offset" in log.read_text("utf-8", "replace") for log in logs)
+
     def keep_logs(self) -> str:
         """Copy the workers' logs, with their stacks, and their metrics to where they outlive the run; says where."""
         place = Path(tempfile.mkdtemp(prefix="yupan-faults-logs-"))

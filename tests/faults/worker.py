@@ -67,10 +67,15 @@ def mine(reached: Callable[[str], None]) -> None:
             reached("in-batch")
         one(self, batch, message, decide)
 
-    def in_recovery(self: Any, *arguments: Any) -> Any:
-        done = read(self, *arguments)
-        reached("in-recovery")
-        return done
+    def in_recovery(self: Any, partition: int, start: int, high: int, store: Any) -> Any:
+        restore = store.restore
+
+        def piece(records: Any) -> None:
+            restore(records)
+            reached("in-recovery")
+
+        store.restore = piece
+        return read(self, partition, start, high, store)
 
     async def revoking(self: Any, names: Any) -> None:
         reached("before-revoke")
