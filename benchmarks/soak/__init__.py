@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.command import Say
 from benchmarks.soak.run import Plan, Soak
 
-QUICK = Plan(seconds=120, backlog=150_000, clickhouse_away=20, broker_away=10)
+QUICK = Plan(seconds=120, backlog=700_000, clickhouse_away=20, broker_away=10)
 LONG = Plan(seconds=1_800)
 
 
