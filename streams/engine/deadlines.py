@@ -26,7 +26,7 @@ class Steady(NamedTuple):
     since: int
     """Wall time at which the unbroken polling began (ms)."""
     until: int
-    """Wall time of the last poll of it."""
+    """Wall time up to which nothing has come that it has not handed on."""
 
 
 @dataclass(eq=False, slots=True)

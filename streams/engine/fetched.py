@@ -31,6 +31,10 @@ class Fetched:
     received_at: float = 0.0
     """`time.monotonic()`."""
 
+    def newest(self) -> int:
+        """The latest broker time (ms) of a record; 0 without any."""
+        return max((messages[-1].timestamp()[1] for messages in self.groups.values()), default=0)
+
 
 def sort(messages: Iterable[Any], epochs: Mapping[int, int]) -> Fetched:
     """Group what a consumer returned; errors that are no ends are logged. Raises `FencedError` for a fatal one."""

@@ -176,7 +176,7 @@ class GroupConsumer:
 
     def _pass_on(self, fetched: Fetched, *, drained: bool) -> None:
         now = self._clock.now_ms()
-        fetched.steady = self.health.polled(now, drained=drained)
+        fetched.steady = self.health.polled(now, None if drained else fetched.newest())
         for name, messages in fetched.groups.items():
             self.positions[name] = messages[-1].offset() + 1
         # a clock that is set back must not silence this until it has caught up: no deadline would fall due by quiet

@@ -47,22 +47,24 @@ class Health:
         self._silent_us = SILENT_US + fetch_wait_ms * 1_000
         self._since: int | None = None
         self._last = 0
+        self._until = 0
         self.ends: Ends = {}
         """Where each topic and partition ends, as of the last statistics."""
         self.up = True
         self._was_connected = False
 
-    def polled(self, now: int, *, drained: bool = True) -> Steady:
-        """The consumer was polled, and handed on all that it gave; `drained`: nothing more lay ready.
+    def polled(self, now: int, newest: int | None = None) -> Steady:
+        """The consumer was polled, and handed on all that it gave; what lies fetched now is not older than `newest`.
 
-        A consumer that has fetched enough fetches no topic, not even one whose end it had come to: as long as more
-        lies ready, that nothing came of a topic says nothing of it.
+        A consumer that has fetched enough fetches no topic, not even one whose end it had come to. So while more lies
+        ready, nothing has come of that topic up to the broker time (ms) of what was taken last, since one request asks
+        for all topics. None: nothing lay ready any more.
         """
-        if drained:
-            if self._since is None or now - self._last > BREAK_MS or now < self._last:
-                self._since = now
-            self._last = now
-        return Steady(now if self._since is None else self._since, self._last)
+        if self._since is None or now - self._last > BREAK_MS or now < self._last:
+            self._since = self._until = now
+        self._last = now
+        self._until = now if newest is None else max(self._until, min(newest, now))
+        return Steady(self._since, self._until)
 
     def broken(self) -> None:
         """Fetching was interrupted."""

@@ -70,7 +70,7 @@ class UrgentConsumer:
             return
         self._told_at = now
         fetched = sort(messages, self._epochs)
-        fetched.steady = self.health.polled(now, drained=len(messages) < AT_MOST)
+        fetched.steady = self.health.polled(now, None if len(messages) < AT_MOST else fetched.newest())
         self._hand_over(fetched)
 
     def close(self) -> None:

@@ -276,15 +276,15 @@ def test_an_interruption_begins_anew() -> None:
     assert health.polled(1_100).since == 1_100
 
 
-def test_as_long_as_more_lies_ready_nothing_is_quiet() -> None:
+def test_as_long_as_more_lies_ready_quiet_reaches_to_what_was_taken() -> None:
     """Who has fetched enough fetches no topic: one whose end it had come to may have gone on meanwhile."""
     health = Health()
     health.polled(1_000)
-    for now in range(1_100, 3_000, 100):
-        assert health.polled(now, drained=False).until == 1_000
-    assert health.polled(3_000) == Steady(3_000, 3_000)
-    health.broken()
-    assert health.polled(3_100, drained=False) == Steady(3_100, 3_000)
+    assert health.polled(1_100, 400) == Steady(1_000, 1_000)  # it catches up: old records
+    assert health.polled(1_500, 0) == Steady(1_000, 1_000)  # an error, or an end, and no record
+    assert health.polled(1_900, 1_300) == Steady(1_000, 1_300)
+    assert health.polled(2_000, 9_000) == Steady(1_000, 2_000)  # from a clock that is fast
+    assert health.polled(2_100) == Steady(1_000, 2_100)
 
 
 def _statistics(state: str, idle: int, waiting: int = 1, sent: int = 9_000_000) -> str:
