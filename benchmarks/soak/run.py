@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +12,6 @@ from typing import Any
 
 from benchmarks.command import Say
 from benchmarks.common.rates import Counted, steady_rate
-from benchmarks.reference.program import cpu_seconds
 from benchmarks.soak.chart import Band
 from benchmarks.soak.load import DEADLINE_MS, Load, Options
 from benchmarks.soak.probes import Probes
@@ -22,13 +20,15 @@ from benchmarks.soak.stored import committed, missing, stored
 from streams.dev import Stack
 from streams.parts.kafka import Kafka
 from streams.settings import Settings
-from streams.supervisor import Supervisor
+from streams.supervisor import Supervisor, Worker
 from streams.topology import ROLES
 
 PARTITIONS = 12
-CUSTOMERS = 100_000
-"""At 500 calls a second each calls every few minutes: more often than anybody does, but seldom enough."""
+CUSTOMERS = 50_000
+"""At 500 calls a second each calls every other minute: far more often than anybody does."""
 WARM_UP_S = 20.0
+SETTLES_S = 60.0
+MEASURED_S = 60.0
 HOLDS_S = 2.0
 """Lag is told once a second: so long must the workers have caught up."""
 LONGEST_S = 900.0
@@ -41,7 +41,7 @@ class Plan:
 
     seconds: float
     share: float = 0.7
-    backlog: int = 1_000_000
+    backlog: int = 800_000
     clickhouse_away: float = 0.0
     broker_away: float = 0.0
     seed: int = 7
@@ -88,25 +88,37 @@ class Soak:
     def capacity(self) -> dict[str, float]:
         """Events a second by role, while both work off a backlog that was written before they start; and `all`.
 
-        `all` is what remains when the load is written, too, at the CPU time that load and broker took for the backlog.
+        `all` is what is decided and stored a second while more than that is written: then the load, the broker and
+        ClickHouse have their share of the machine, and events come one by one.
         """
         count = self._plan.backlog
         self._say(f"writing a backlog of {count:,} events")
-        broker = self._part("broker")
-        before = cpu_seconds(broker.pid)
         with self._load(5_000, count) as load:
-            cost = 0.0
             while load.alive:
-                with suppress(OSError):  # it has just ended
-                    cost = max(cost, cpu_seconds(load.pid or 0))
                 time.sleep(0.1)
             if load.exit_code:
                 raise RuntimeError(load.log.read_text(errors="replace")[-2_000:])
-        cost += cpu_seconds(broker.pid) - before
         found = self._drain(count)
-        cores = len(os.sched_getaffinity(0))
-        found["all"] = round(cores / (cores / min(found.values()) + cost / count))
-        return found
+        shares = {worker.role: _told(worker) / count for worker in self._workers}
+        return {**found, "all": self._under(min(found.values()), shares)}
+
+    def _under(self, rate: float, shares: dict[str, float]) -> float:
+        """What the slower role does while `rate` a second are written; `shares`: of all events, by role."""
+        with self._load(rate, seed=2):
+            self._say(f"writing {rate:,.0f} events a second, to see how many are decided and stored")
+            time.sleep(SETTLES_S)
+            before, began = self._done(shares), time.monotonic()
+            time.sleep(MEASURED_S)
+            after, passed = self._done(shares), time.monotonic() - began
+        return round(min(after[role] - before[role] for role in shares) / passed)
+
+    def _done(self, shares: dict[str, float]) -> dict[str, float]:
+        return {worker.role: _told(worker) / shares[worker.role] for worker in self._workers}
+
+    @property
+    def _workers(self) -> Sequence[Worker]:
+        assert self._stack.supervisor is not None
+        return self._stack.supervisor.workers
 
     def _drain(self, count: int) -> dict[str, float]:
         supervisor = Supervisor(ROLES, 1, self._stack.settings.environ(), self._stack.directory / "workers")
@@ -186,9 +198,10 @@ class Soak:
         return ", ".join(f"{w.role} {w.read('yupan_consumer_lag_records'):,.0f} records behind" for w in workers)
 
     def _caught_up(self) -> bool:
-        assert self._stack.supervisor is not None
-        workers = self._stack.supervisor.workers
-        return all(w.assigned() == PARTITIONS and w.read("yupan_consumer_lag_records") < 500 for w in workers)
+        return all(
+            worker.assigned() == PARTITIONS and worker.read("yupan_consumer_lag_records") < 500
+            for worker in self._workers
+        )
 
     def _until(self, condition: Callable[[], bool], what: str, every: float = 0.5, holds_s: float = 0.0) -> None:
         """Wait until `condition` has been true for `holds_s`."""
@@ -230,6 +243,13 @@ class Soak:
             "missing": lacking,
             "samples": samples,
         }
+
+
+def _told(worker: Worker) -> float:
+    """The events of `worker` so far; a worker at its limit does not always answer in time."""
+    while not (events := worker.read("yupan_events_total")):
+        time.sleep(0.05)
+    return events
 
 
 def _of_all(counted: list[Counted], events: int) -> float:
