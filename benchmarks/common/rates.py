@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-FROM, TO = 0.15, 0.95
+FROM, TO = 0.2, 0.95
 """The steady part: these shares of all that is counted. Start and end lie outside."""
 Counted = tuple[float, float]
 """When (seconds), and how many by then."""

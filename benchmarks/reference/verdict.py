@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from benchmarks.common.rates import FROM, TO
 from benchmarks.reference.broker import read
 from benchmarks.reference.work import EVENTS_AN_OUTPUT, Answer, Job, unpack
-
-FROM, TO = 0.15, 0.95
-"""The steady state: these shares of the outputs, in the order in which the broker appended them."""
 
 
 class WrongResultError(Exception):

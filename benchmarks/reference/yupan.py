@@ -1,4 +1,8 @@
-"""The reference work on Yupan's engine, as a worker runs it: exactly once, through Faust and our transport."""
+"""The reference work on Yupan's engine, as a worker without urgent topics runs it: exactly once, through Faust.
+
+Without urgent topics a batch is all that a poll gave. What slices, the second consumer and the worker's metrics cost
+is part of the slice (`benchmarks/slice`).
+"""
 
 from __future__ import annotations
 

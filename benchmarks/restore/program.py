@@ -76,6 +76,9 @@ def run(options: Options) -> dict[str, Any]:
         seconds, used, after = time.monotonic() - started, time.process_time() - cpu, memory()
     held = sum(not key.startswith(OWN) for store, _ in stores for key, _ in store.scan(""))
     for store, _ in stores:
+        position = store.position()
+        if position is not None:
+            store.restored(position.offset - 1)  # as a worker leaves it: before the marker of its last commit
         store.close()
     return {
         "seconds": round(seconds, 3),
