@@ -58,6 +58,7 @@ class Deadlines:
         self._by_events = by_events
         self._armed: dict[str, dict[str, _Deadline]] = {}
         self._count = 0
+        self._reads: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._order = count()
         self._heaps: dict[tuple[str, ...], list[tuple[int, int, _Deadline]]] = {}
         self._ripe: list[tuple[int, int, _Deadline]] = []
@@ -74,6 +75,7 @@ class Deadlines:
     def arm(self, customer: str, name: str, due_at: int, reads: tuple[str, ...], now: int) -> None:
         """Set or move a deadline; `now` is the wall time at which this worker does so (or rebuilds it)."""
         self.disarm(customer, name)
+        reads = self._reads.setdefault(reads, reads)  # those of a restored ledger are as many as its deadlines
         deadline = _Deadline(customer, name, due_at, reads, now)
         self._armed.setdefault(customer, {})[name] = deadline
         self._count += 1
