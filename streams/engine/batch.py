@@ -146,6 +146,9 @@ class EngineBatch:
         """See `agents.ports.Batch.scope`. Scopes do not nest."""
         scope: _Scope = self._scope
         scope.cause = cause
+        self._undo.clear()
+        self._outputs_before = len(self._outputs)
+        self._occurred_before = self._occurred
         return scope
 
     def now(self) -> int:
@@ -252,12 +255,6 @@ class EngineBatch:
 
     # --- the scope's doing
 
-    def begin(self) -> None:
-        """A scope begins."""
-        self._undo.clear()
-        self._outputs_before = len(self._outputs)
-        self._occurred_before = self._occurred
-
     def keep(self) -> None:
         """A scope ended well: its urgent outputs may go."""
         self._passed += 1
@@ -313,7 +310,7 @@ class _Scope:
         self.cause: Any = None
 
     def __enter__(self) -> None:
-        self._batch.begin()
+        """`scope` has prepared all."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
         if error is None:

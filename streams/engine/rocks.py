@@ -1,4 +1,4 @@
-"""A ledger on disk: RocksDB holds what is committed, memory what is not yet."""
+"""A ledger on disk: RocksDB holds what is committed, memory what is not yet, and what was asked for lately."""
 
 from __future__ import annotations
 
@@ -14,6 +14,37 @@ from streams.engine.store import Position, decode, encode
 
 _POSITION = b"\x00position"  # no ledger key starts with a zero byte
 _ABSENT: Any = object()
+RECENT = 2_000
+"""Decoded records of a partition kept at least; twice as many at most. Reading and decoding one costs as much as
+deciding an event, and a customer who calls is asked for at each phase of the call."""
+
+
+class _Recent:
+    """Committed records in two generations: who is not asked for while a new one fills is forgotten."""
+
+    __slots__ = ("_new", "_old")
+
+    def __init__(self) -> None:
+        self._new: dict[str, Any] = {}
+        self._old: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        """The record, None where there is none in the ledger, or `_ABSENT` when it must be looked up."""
+        record = self._new.get(key, _ABSENT)
+        if record is _ABSENT:
+            record = self._old.get(key, _ABSENT)
+            if record is not _ABSENT:
+                self.keep(key, record)
+        return record
+
+    def keep(self, key: str, record: Any) -> None:
+        self._new[key] = record
+        if len(self._new) >= RECENT:
+            self._old, self._new = self._new, {}
+
+    def clear(self) -> None:
+        self._new.clear()
+        self._old.clear()
 
 
 class RocksStore:
@@ -28,6 +59,7 @@ class RocksStore:
         self._cache = cache
         self._clock = clock
         self._uncommitted: dict[str, Any] = {}
+        self._recent = _Recent()
         self._db = _opened(path, cache)
 
     def load(self, key: str) -> Any:
@@ -35,8 +67,12 @@ class RocksStore:
         record = self._uncommitted.get(key, _ABSENT)
         if record is not _ABSENT:
             return record
-        raw = self._db.get(key.encode())
-        return None if raw is None else decode(raw)
+        record = self._recent.get(key)
+        if record is _ABSENT:
+            raw = self._db.get(key.encode())
+            record = None if raw is None else decode(raw)
+            self._recent.keep(key, record)
+        return record
 
     def apply(self, changes: Mapping[str, Any]) -> None:
         """See `Store`."""
@@ -48,13 +84,15 @@ class RocksStore:
 
     def settle(self, changes: Mapping[str, Any]) -> None:
         """See `Store`; what was changed again meanwhile stays uncommitted."""
-        uncommitted = self._uncommitted
+        uncommitted, keep = self._uncommitted, self._recent.keep
         for key, record in changes.items():
+            keep(key, record)
             if uncommitted.get(key, _ABSENT) is record:
                 del uncommitted[key]
 
     def restore(self, records: Iterable[tuple[str, bytes | None]]) -> None:
         """See `Store`."""
+        self._recent.clear()
         self._write(records, None)
 
     def restored(self, offset: int) -> None:
@@ -84,6 +122,7 @@ class RocksStore:
     def close(self) -> None:
         """See `Store`."""
         self._uncommitted.clear()
+        self._recent.clear()
         self._db.close()
 
     def _write(self, records: Iterable[tuple[str, bytes | None]], offset: int | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from rocksdict import Cache
 
 from schemas.errors import PartError
+from streams.engine import rocks
 from streams.engine.clock import ManualClock
 from streams.engine.config import EngineConfig
 from streams.engine.rocks import RocksStore
@@ -139,6 +140,24 @@ def test_rocks_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> None
     again = open_()
     assert (again.load("a"), again.load("b"), again.position()) == (1, None, Position(4, 7))
     again.close()
+
+
+def test_rocks_forgets_what_is_not_asked_for_and_reads_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rocks, "RECENT", 2)
+    store = RocksStore(tmp_path / "0", Cache(1 << 20), ManualClock(0))
+    for n in range(9):
+        store.apply({"a": {"n": n}, f"b{n}": n})
+        commit(store, {"a": {"n": n}, f"b{n}": n}, n)
+    assert len(store._recent._new) + len(store._recent._old) <= 4
+    assert [store.load(f"b{n}") for n in range(9)] == list(range(9))
+    assert store.load("a") == {"n": 8}
+    assert store.load("never") is None
+    store.apply({"never": 1})
+    commit(store, {"never": 1}, 9)
+    assert store.load("never") == 1
+    store.close()
 
 
 def test_rocks_directory_in_use_is_said(tmp_path: Path) -> None:
