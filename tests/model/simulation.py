@@ -11,6 +11,7 @@ from typing import Any
 
 from streams.engine.config import EngineConfig
 from streams.engine.failure import OUTSIDE, exit_code
+from streams.engine.restore import LATE_S
 from streams.engine.store import decode, encode
 from tests.model.fakes import stage
 from tests.model.kafka import Broker, Name, Txn, fold
@@ -255,6 +256,8 @@ class Simulation:
         if len(self._living) < min(len(self.machines), 2):
             self._start()
         while not self._finished():
+            if self.world.now <= self._settle_from + LATE_S:  # who is dead is not fenced before
+                timed_out = self.broker.timed_out
             if not any(not m.stopping for m in self._living):
                 self._start()
             if not self._round():
