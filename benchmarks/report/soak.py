@@ -10,13 +10,15 @@ from benchmarks.soak.chart import Band, svg
 
 TEXT = """\
 A whole Yupan on this machine: Apache Kafka, a ClickHouse server, a worker of each role, the simulator's mix of events.
-The capacity is how fast a worker of each role works off a backlog, both at the same time; *all* is what remains when
-the load is written meanwhile, on the same cores: {capacity}. The load was {rate:,} events a second for {minutes:g}
+The capacity is how fast a worker of each role works off a backlog, both at the same time; *all* is what both get done
+while more than that is written, on the same cores: {capacity}. The load was {rate:,} events a second for {minutes:g}
 minutes. {away}
 
 ![Memory, lag, events, pops and reminders over time](performance/{name}.svg)
 
 {memory}
+
+What grows in `decide` are armed deadlines: each call is forgotten an hour after its end, and until then it has one.
 
 {answers}
 

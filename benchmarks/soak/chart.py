@@ -46,6 +46,7 @@ PANELS = (
     Panel("resident memory, MB", [memory(of) for of in ("decide", "history", "broker", "clickhouse")]),
     Panel("records not yet decided / stored", [pick(role, "lag", role) for role in ("decide", "history")]),
     Panel("events a second", [pick(role, "events_per_s", role) for role in ("decide", "history")]),
+    Panel("armed deadlines", [Line("decide", lambda sample: sample.get("armed"))]),
     Panel("call to pop, ms", [pick(at, "pop_ms", at) for at in ("p50", "p99")]),
     Panel("deadline to reminder, ms", [pick(at, "reminder_ms", at) for at in ("p50", "p99")]),
 )

@@ -44,7 +44,7 @@ class Sampler:
         self._probes = probes
         self._workers: Mapping[str, Worker] = {worker.role: worker for worker in stack.supervisor.workers}
         self._began = time.monotonic()
-        self._events = dict.fromkeys(self._workers, 0.0)
+        self._events = {role: worker.read("yupan_events_total") for role, worker in self._workers.items()}
         self._taken_at = self._began
         self._pops = self._reminders = 0
         self.samples: list[dict[str, Any]] = []
@@ -57,6 +57,7 @@ class Sampler:
             "memory_mb": self._memory(),
             "lag": {role: worker.read("yupan_consumer_lag_records") for role, worker in self._workers.items()},
             "events_per_s": {role: self._rate(role, now - self._taken_at) for role in self._workers},
+            "armed": self._workers["decide"].read("yupan_armed_deadlines"),
             "broker_up": all(worker.read("yupan_broker_up") for worker in self._workers.values()),
             "sink_up": bool(self._workers["history"].read("yupan_sink_up")),
             "pop_ms": quantiles(self._probes.pops[self._pops :]),
@@ -77,7 +78,7 @@ class Sampler:
 
     def _rate(self, role: str, seconds: float) -> float:
         before, now = self._events[role], self._workers[role].read("yupan_events_total")
-        self._events[role] = now
+        self._events[role] = max(now, before)  # 0: it did not answer in time
         return round(max(now - before, 0.0) / max(seconds, 0.001))
 
 
