@@ -14,7 +14,7 @@ from agents.ports import Clock
 from schemas.errors import PartError
 from streams.engine.committer import OWNER
 from streams.engine.config import EngineConfig
-from streams.engine.retry import error_of
+from streams.engine.retry import AWAY, error_of
 from streams.engine.store import Store
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ ASK_S = 20.0
 BEGINNING = -2
 MARGIN = 0.9  # of delete.retention.ms: clocks differ, and the cleaner does not wait for us
 TRY_FOR_S = 60.0
+"""So long is anything tried again but a broker that is away: for that a worker waits."""
 LATE_S = 0.2
 """So long may the markers of an owner that has committed and gone on living take; who is later is taken for dead."""
 PIECE = 2_000
@@ -52,6 +53,7 @@ class Restorer:
         self._clock = clock
         self._local = threading.local()
         self._all: list[_Handles] = []
+        self._closed = threading.Event()
         self._fences = config.transactional and config.ledger is not None
 
     # --- committed offsets
@@ -195,7 +197,8 @@ class Restorer:
             consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=ASK_S)
 
     def close(self) -> None:
-        """Let go of all handles; no restore runs any more."""
+        """Let go of all handles; a restore that waits for the broker gives up."""
+        self._closed.set()
         for handles in self._all:
             for consumer in handles:
                 consumer.close()
@@ -208,11 +211,20 @@ class Restorer:
                 return step()
             except KafkaException as exception:
                 error = error_of(exception)
-                if error.fatal() or time.monotonic() > until:
+                too_long = time.monotonic() > until and error.code() not in AWAY
+                if error.fatal() or too_long or self._closed.is_set():
                     raise PartError(f"{what}: {error.name()}: {error.str()}") from exception
                 log.warning("%s: trying again (%s: %s)", what, error.name(), error.str())
-                self._local.handles = None  # a broken handle does not always recover
-                time.sleep(0.5)
+                self._renew_handles()  # a broken one does not always recover
+                self._closed.wait(0.5)
+
+    def _renew_handles(self) -> None:
+        handles: _Handles | None = getattr(self._local, "handles", None)
+        self._local.handles = None
+        if handles is not None and not self._closed.is_set():  # else `close` does so
+            self._all.remove(handles)
+            for consumer in handles:
+                consumer.close()
 
 
 def _end_of(messages: Sequence[Message]) -> int | None:
