@@ -94,7 +94,7 @@ def die_after_pops(scene: Scene) -> None:
     die_at(scene, "after-pops")
 
 
-@fault()
+@fault(settings={"rocksdb": True})
 def die_in_recovery(scene: Scene) -> None:
     """A worker dies, and so does the next one, when it has restored a piece of its ledger, which is on disk."""
     for moment in scene.moments(2):
