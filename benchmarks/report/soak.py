@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from benchmarks.report.markdown import table
 from benchmarks.soak.chart import Band, svg
+from benchmarks.soak.run import CUSTOMERS
 
 TEXT = """\
 A whole Yupan on this machine: Apache Kafka, a ClickHouse server, a worker of each role, the simulator's mix of events.
@@ -18,7 +20,9 @@ minutes. {away}
 
 {memory}
 
-What grows in `decide` are armed deadlines: each call is forgotten an hour after its end, and until then it has one.
+What grows in `decide` are armed deadlines: each call is forgotten an hour after its end, and until then it has one. So
+do the records of a customer's calls, which are read and written at each phase: with {customers:,} customers each calls
+every few minutes, far more often than anybody does, and an event costs more from minute to minute.
 
 {answers}
 
@@ -37,13 +41,15 @@ class Soak:
     def text(self, found: Mapping[str, Any]) -> str:
         """What was done, memory, latencies, and whether anything is missing."""
         capacity = ", ".join(f"{role} {rate:,.0f}" for role, rate in found["capacity"].items())
-        head = ("process", "memory after the first fifth, MB", "in the last fifth", "at most")
+        head = ("", "in the second fifth", "in the last fifth", "at most")
         memory = [
-            (of, *(f"{one[key]:,.0f}" for key in ("early_mb", "late_mb", "most_mb")))
+            (f"{of}, MB", *(f"{one[key]:,.0f}" for key in ("early_mb", "late_mb", "most_mb")))
             for of, one in found["memory"].items()
         ]
+        memory += [(f"{role}, records behind", *_lag(found["samples"], role)) for role in ("decide", "history")]
         return TEXT.format(
             capacity=f"{capacity} events a second",
+            customers=CUSTOMERS,
             rate=found["rate"],
             minutes=found["seconds"] / 60,
             away=_away(found),
@@ -60,6 +66,13 @@ class Soak:
     def charts(self, found: Mapping[str, Any]) -> dict[str, str]:
         """All samples."""
         return {f"{self._name}.svg": svg(found["samples"], [Band(**band) for band in found["away"]])}
+
+
+def _lag(samples: Sequence[Mapping[str, Any]], role: str) -> Iterator[str]:
+    behind = [sample["lag"][role] for sample in samples]
+    fifth = max(len(behind) // 5, 1)
+    for value in (median(behind[fifth : 2 * fifth] or behind), median(behind[-fifth:]), max(behind)):
+        yield f"{value:,.0f}"
 
 
 def _away(found: Mapping[str, Any]) -> str:

@@ -55,8 +55,9 @@ PANELS = (
 def svg(samples: Sequence[Sample], bands: Sequence[Band]) -> str:
     """The chart."""
     end = max((sample["s"] for sample in samples), default=1.0)
-    panels = [_panel(panel, samples, bands, end, TOP + n * (HEIGHT + GAP)) for n, panel in enumerate(PANELS)]
-    height = TOP + len(PANELS) * (HEIGHT + GAP)
+    shown = [panel for panel in PANELS if any(line.value(s) is not None for line in panel.lines for s in samples)]
+    panels = [_panel(panel, samples, bands, end, TOP + n * (HEIGHT + GAP)) for n, panel in enumerate(shown)]
+    height = TOP + len(shown) * (HEIGHT + GAP)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 20} {height}" '
         'font-family="sans-serif" font-size="11">'

@@ -23,6 +23,7 @@ def sample(second: float, memory: float | None, pops: dict[str, float] | None) -
         "memory_mb": {"decide": memory, "history": 90.0, "broker": 800.0, "clickhouse": 300.0},
         "lag": {"decide": 0.0, "history": 10.0},
         "events_per_s": {"decide": 100, "history": 110},
+        "armed": 7.0,
         "pop_ms": pops,
         "reminder_ms": None,
     }
@@ -64,6 +65,6 @@ def test_the_chart_has_a_line_for_each_process_and_shades_what_was_away() -> Non
     chart = ElementTree.fromstring(svg(samples, [Band("broker", 5, 8)]))
     space = "{http://www.w3.org/2000/svg}"
     lines = chart.findall(f"{space}polyline")
-    assert len(lines) == 4 + 2 + 2 + 2 + 2
+    assert len(lines) == 4 + 2 + 2 + 1 + 2  # no reminder was awaited: no panel
     assert [len(line.attrib["points"].split()) for line in lines][:4] == [2, 3, 3, 3]
     assert [text.text for text in chart.findall(f"{space}text")].count("broker") == 5 + 1
