@@ -121,6 +121,9 @@ class EngineConfig:
             "fetch.queue.backoff.ms": 5,
             "queued.min.messages": 20_000,
             "queued.max.messages.kbytes": 32_768,
+            # a commit that a broker was asked for when it went waits so long in librdkafka (a minute by default), and
+            # whoever waits for it polls nothing
+            "socket.timeout.ms": 10_000,
             **self._membership(),
         }
         if self.instance:
