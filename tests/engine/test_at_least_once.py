@@ -79,7 +79,7 @@ def test_rows_go_in_before_the_offsets(kafka: Any, prefix: str) -> None:
 def test_a_sink_that_is_away_stops_the_input_and_loses_nothing(kafka: Any, prefix: str) -> None:
     engine_topics(kafka.bootstrap, prefix)
     publish(kafka.bootstrap, f"{prefix}-in", [(f"c{n}", {}) for n in range(50_000)])
-    settings, sink, told = _history(kafka.bootstrap, prefix, max_pending=4), Sink(), Told()
+    settings, sink, told = _history(kafka.bootstrap, prefix, max_pending=4, commit_events=2_000), Sink(), Told()
     sink.away = True
     with running(settings, {f"{prefix}-in": sink.process}, sink=sink.flush, metrics=told) as thread:
         wait_until(lambda: sink.tried > 3)
