@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.report.markdown import table
 from benchmarks.soak.chart import Band, svg
 from benchmarks.soak.run import CUSTOMERS
+from benchmarks.soak.samples import fifths
 
 TEXT = """\
 A whole Yupan on this machine: Apache Kafka, a ClickHouse server, a worker of each role, the simulator's mix of events.
@@ -18,7 +18,7 @@ minutes. {away}
 
 ![Memory, lag, events, pops and reminders over time](performance/{name}.svg)
 
-{memory}
+{course}
 
 What grows in `decide` are armed deadlines: each call is forgotten an hour after its end, and until then it has one. So
 do the records of a customer's calls, which are read and written at each phase: with {customers:,} customers each calls
@@ -42,11 +42,13 @@ class Soak:
         """What was done, memory, latencies, and whether anything is missing."""
         capacity = ", ".join(f"{role} {rate:,.0f}" for role, rate in found["capacity"].items())
         head = ("", "in the second fifth", "in the last fifth", "at most")
-        memory = [
+        course = [
             (f"{of}, MB", *(f"{one[key]:,.0f}" for key in ("early_mb", "late_mb", "most_mb")))
             for of, one in found["memory"].items()
         ]
-        memory += [(f"{role}, records behind", *_lag(found["samples"], role)) for role in ("decide", "history")]
+        for role in ("decide", "history"):
+            behind = fifths([sample["lag"][role] for sample in found["samples"]])
+            course.append((f"{role}, records behind", *(f"{records:,.0f}" for records in behind)))
         return TEXT.format(
             capacity=f"{capacity} events a second",
             customers=CUSTOMERS,
@@ -54,7 +56,7 @@ class Soak:
             minutes=found["seconds"] / 60,
             away=_away(found),
             name=self._name,
-            memory=table(head, memory),
+            course=table(head, course),
             answers=table(("", "p50, ms", "p99, ms", "longest, ms", "probes"), _answers(found)),
             records=found["records"],
             missing="none is missing in ClickHouse" if not found["missing"] else f"**missing: {found['missing']}**",
@@ -66,13 +68,6 @@ class Soak:
     def charts(self, found: Mapping[str, Any]) -> dict[str, str]:
         """All samples."""
         return {f"{self._name}.svg": svg(found["samples"], [Band(**band) for band in found["away"]])}
-
-
-def _lag(samples: Sequence[Mapping[str, Any]], role: str) -> Iterator[str]:
-    behind = [sample["lag"][role] for sample in samples]
-    fifth = max(len(behind) // 5, 1)
-    for value in (median(behind[fifth : 2 * fifth] or behind), median(behind[-fifth:]), max(behind)):
-        yield f"{value:,.0f}"
 
 
 def _away(found: Mapping[str, Any]) -> str:

@@ -84,7 +84,11 @@ class Sampler:
 
 def flatness(samples: Sequence[Mapping[str, Any]], of: str) -> dict[str, float]:
     """Medians of a process's memory in the second and in the last fifth of the samples, and the most that it had."""
-    found = [value for sample in samples if (value := sample["memory_mb"][of]) is not None]
-    fifth = max(len(found) // 5, 1)
-    early, late = statistics.median(found[fifth : 2 * fifth] or found), statistics.median(found[-fifth:])
-    return {"early_mb": early, "late_mb": late, "most_mb": max(found)}
+    early, late, most = fifths([value for sample in samples if (value := sample["memory_mb"][of]) is not None])
+    return {"early_mb": early, "late_mb": late, "most_mb": most}
+
+
+def fifths(values: Sequence[float]) -> tuple[float, float, float]:
+    """Medians of the second and of the last fifth of what was seen over time, and the most."""
+    fifth = max(len(values) // 5, 1)
+    return statistics.median(values[fifth : 2 * fifth] or values), statistics.median(values[-fifth:]), max(values)
