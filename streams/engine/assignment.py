@@ -58,8 +58,7 @@ class Assignment:
         self._incremental = config.group_protocol == "consumer"
         self._group = group
         self._owner = owner
-        self._owned: set[Name] = set()  # in the consumer's thread only
-        self._left: set[Name] = set()  # revoked, and perhaps given back at the end of the same rebalance
+        self._left: set[Name] = set()  # consumer thread: revoked, and perhaps given back at the end of the rebalance
         self._in_callback = False
         self._postponed: list[Callable[[Consumer], None]] = []
         self._loop = loop
@@ -70,7 +69,7 @@ class Assignment:
         """See `group.Rebalance`."""
         self._group.refresh(consumer)
         names = _names(partitions)
-        self._owned |= names
+        self._group.owned |= names
         if names:
             log.info("assigned: %s", _told(names))
         with self._callback(consumer):
@@ -80,14 +79,18 @@ class Assignment:
         """See `group.Rebalance`."""
         self._group.refresh(consumer)
         with self._callback(consumer):
-            self._let_go(consumer, partitions, "revoked", self._owner.give_up)
+            names = self._given_up("revoked", partitions, self._owner.give_up)
+            self._group.offsets.settle(consumer, names)
+            self._unassign(consumer, names)
             if not self._incremental:
-                self._left = _names(partitions)
+                self._left = names
 
     def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """See `group.Rebalance`."""
         with self._callback(consumer):
-            self._let_go(consumer, partitions, "lost", self._owner.give_up_lost)
+            names = self._given_up("lost", partitions, self._owner.give_up_lost)
+            self._group.offsets.drop(names)
+            self._unassign(consumer, names)
 
     @contextmanager
     def _callback(self, consumer: Consumer) -> Iterator[None]:
@@ -112,7 +115,7 @@ class Assignment:
         """
         staying, self._left = names & self._left, set()
         now = staying or names
-        beside = staying or self._owned - names
+        beside = staying or self._group.owned - names
         begun = self._finished(self._owner.begin(now))
         until = time.monotonic() + (min(self._wait_s, BESIDE_S) if beside else self._wait_s)
         coming = [(partition, self._submit(self._owner.bring_up(partition))) for partition in begun]
@@ -130,13 +133,13 @@ class Assignment:
         if names - now:
             self._come_back(consumer, names - now)
 
-    def _let_go(self, consumer: Consumer, partitions: list[TopicPartition], what: str, give_up: Any) -> None:
+    def _given_up(self, what: str, partitions: list[TopicPartition], give_up: Any) -> set[Name]:
         names = _names(partitions)
         log.info("%s: %s", what, _told(names))
-        self._owned -= names
+        self._group.owned -= names
         self._finished(give_up(names))
         self._group.held_back -= names
-        self._unassign(consumer, names)
+        return names
 
     def _unassign(self, consumer: Consumer, names: set[Name]) -> None:
         # librdkafka keeps a pause over unassign and assign: what was held back and comes again would stay silent
@@ -209,7 +212,7 @@ class Assignment:
         if self._in_callback:
             self._postponed.append(partial(self._come_back, names=names))
             return
-        names = names & self._owned  # the rest is being taken away at this moment
+        names = names & self._group.owned  # the rest is being taken away at this moment
         self._hold_back(consumer, names & _names(consumer.assignment()))
         self._submit(self._owner.begin(names)).add_done_callback(self._join_later)
 
@@ -223,7 +226,7 @@ class Assignment:
             self._postponed.append(partial(self._join, begun=begun))
             return
         alive = [partition for partition in begun if not partition.dead]
-        wanted = self._owned - _names(consumer.assignment())
+        wanted = self._group.owned - _names(consumer.assignment())
         starts = {name: offset for name, offset in self._starts(alive).items() if name in wanted}
         if starts:
             self._assign(consumer, starts)

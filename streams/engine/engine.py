@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-
 from agents.ports import Clock
 from streams.engine.assignment import Assignment
 from streams.engine.batch import DeadLetter, Desk, EngineBatch, Output
@@ -40,7 +38,6 @@ TICK_S = 0.05
 URGENT_POLL_S = 0.001
 REPORT_EVERY_S = 1.0
 RESTORERS = 2
-COMMIT_ANSWER_S = 5.0
 STOP_S = 4.0
 
 
@@ -142,10 +139,10 @@ class Engine:
 
     def _make_outbox(self) -> Outbox:
         if self._sink is not None:
-            return SinkOutbox(self.config, self._retry, self._commit_offsets, self._sink)
+            return SinkOutbox(self.config, self._retry, self._group.offsets.done, self._sink)
         if self.config.transactional:
             return TransactionalOutbox(self.config, self._retry)
-        return FlushingOutbox(self.config, self._retry, self._commit_offsets)
+        return FlushingOutbox(self.config, self._retry, self._group.offsets.done)
 
     # --- life
 
@@ -322,17 +319,3 @@ class Engine:
                 decided, broker_ms = partition.decided.get(topic, (max(partition.offsets[topic], 0), now))
                 records = max(end - decided, 0)
                 self._metrics.lag(topic, number, records, (now - broker_ms) / 1000 if records else 0.0)
-
-    # --- at least once
-
-    def _commit_offsets(self, offsets: list[TopicPartition]) -> None:
-        """In the committer's executor."""
-        answer = self._group.call(lambda consumer: consumer.commit(offsets=offsets, asynchronous=False))
-        try:
-            done = answer.result(COMMIT_ANSWER_S)
-        except TimeoutError:
-            answer.cancel()  # while a broker is away one commit waits in the consumer's thread, not a queue of them
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "offsets are not committed")) from None
-        for tp in done:
-            if tp.error is not None:
-                raise KafkaException(tp.error)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
@@ -17,10 +17,10 @@ from streams.engine.config import EngineConfig
 from streams.engine.fetched import Fetched, sort
 from streams.engine.health import STATISTICS_MS, Health
 from streams.engine.metrics import EngineMetrics
+from streams.engine.offsets import Offsets
 from streams.engine.room import Room
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 POLL_S = 0.02
 TELL_EVERY_MS = 200
 PAUSE_AFTER_S = 1.0
@@ -64,6 +64,8 @@ class GroupConsumer:
         self._full_since: float | None = None
         self._paused: list[TopicPartition] = []
         self.health = Health(int(config.bulk_consumer().get("fetch.wait.max.ms", 500)))
+        self.offsets = Offsets(failed)
+        """Commits where delivery is at least once."""
         self.room = Room(config.max_fetched, lambda: self._commands.put(_nothing))
         self.metadata: Any = None
         """The group's metadata, for `send_offsets_to_transaction`."""
@@ -72,6 +74,8 @@ class GroupConsumer:
         """The life that each partition's fetched records belong to; written in this thread."""
         self.positions: dict[tuple[str, int], int] = {}
         """The offset behind what each topic and partition assigned has given; written in this thread."""
+        self.owned: set[tuple[str, int]] = set()
+        """Topics and partitions that the group gave us, urgent ones too; written in this thread."""
         self.held_back: set[tuple[str, int]] = set()
         """Topics and partitions that stay paused until they are restored; written in this thread."""
 
@@ -93,21 +97,6 @@ class GroupConsumer:
     def do(self, step: Callable[[Consumer], None]) -> None:
         """Run `step(consumer)` in the consumer's thread; what it raises ends the engine."""
         self._commands.put(lambda: step(self._consumer))
-
-    def call(self, function: Callable[[Consumer], T]) -> Future[T]:
-        """Run `function(consumer)` in the consumer's thread, unless it is cancelled before."""
-        future: Future[T] = Future()
-
-        def run() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(function(self._consumer))
-            except BaseException as error:
-                future.set_exception(error)
-
-        self._commands.put(run)
-        return future
 
     # --- in the consumer's thread
 
@@ -145,6 +134,7 @@ class GroupConsumer:
                     "statistics.interval.ms": STATISTICS_MS,
                     "stats_cb": self._statistics,
                     "error_cb": self._error,
+                    "on_commit": self.offsets.answered,
                 }
             )
             self._nobody = consumer.consumer_group_metadata()
@@ -163,6 +153,7 @@ class GroupConsumer:
     def _step(self, consumer: Consumer) -> None:
         if not self._commands.empty():
             self._serve(0)
+        self.offsets.send(consumer, self.owned)
         if self.room.full:
             self._stand_still(consumer)
             return

@@ -176,13 +176,11 @@ class TransactionalOutbox(_Producing):
 class FlushingOutbox(_Producing):
     """At least once, for brokers without sound transactions: flush, then commit the offsets."""
 
-    def __init__(
-        self, config: EngineConfig, retry: Retry, commit_offsets: Callable[[list[TopicPartition]], None]
-    ) -> None:
-        """`commit_offsets` blocks until the group's consumer has committed."""
+    def __init__(self, config: EngineConfig, retry: Retry, done: Callable[[list[TopicPartition]], None]) -> None:
+        """`done` has the group's consumer commit these offsets, soon (`offsets.Offsets`)."""
         super().__init__(config, retry)
         self._conf["on_delivery"] = self._delivered
-        self._commit_offsets = commit_offsets
+        self._done = done
         self._failed: list[str] = []
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
@@ -204,7 +202,7 @@ class FlushingOutbox(_Producing):
             raise self._too_large()
         if self._failed:
             raise MustAbortError(f"not delivered: {self._failed[0]}")
-        self._retry("commit", lambda: self._commit_offsets(offsets))
+        self._done(offsets)
         self._forget()
 
     def abort(self) -> None:
@@ -220,7 +218,7 @@ class SinkOutbox(FlushingOutbox):
         self,
         config: EngineConfig,
         retry: Retry,
-        commit_offsets: Callable[[list[TopicPartition]], None],
+        done: Callable[[list[TopicPartition]], None],
         flush: Callable[[], Sequence[Output] | None],
     ) -> None:
         """`flush` inserts every row handed over before the call (it runs in another thread than the handlers).
@@ -228,7 +226,7 @@ class SinkOutbox(FlushingOutbox):
         It raises `PartError` while the sink is away, and then keeps the rows; it is called again, and the input
         stands still meanwhile. It returns dead letters for rows that the sink refuses.
         """
-        super().__init__(config, retry, commit_offsets)
+        super().__init__(config, retry, done)
         self._sink = flush
 
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:

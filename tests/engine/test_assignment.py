@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from streams.engine.assignment import Assignment
 from streams.engine.config import EngineConfig
 from streams.engine.deadlines import Deadlines
+from streams.engine.offsets import Offsets
 from streams.engine.partition import Partition
 
 COMMITTED = 5
@@ -56,7 +57,9 @@ class FakeGroup:
         self.asked: list[Callable[[Any], Any]] = []
         self.positions: dict[tuple[str, int], int] = {}
         self.epochs: dict[int, int] = {}
+        self.owned: set[tuple[str, int]] = set()
         self.held_back: set[tuple[str, int]] = set()
+        self.offsets = Offsets(self.asked.append)
         self.health = self
 
     def broken(self) -> None:

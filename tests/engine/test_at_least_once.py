@@ -105,6 +105,18 @@ def test_what_was_not_flushed_is_delivered_again(kafka: Any, prefix: str) -> Non
     assert len(set(second.stored)) == 500
 
 
+def test_what_was_given_up_in_order_is_not_read_again(kafka: Any, prefix: str) -> None:
+    engine_topics(kafka.bootstrap, prefix)
+    publish(kafka.bootstrap, f"{prefix}-in", [(f"c{n}", {}) for n in range(20_000)])
+    settings, first, second = _history(kafka.bootstrap, prefix, commit_events=500), Sink(), Sink()
+    with running(settings, {f"{prefix}-in": first.process}, sink=first.flush):
+        wait_until(lambda: first.stored)
+    with running(settings, {f"{prefix}-in": second.process}, sink=second.flush) as thread:
+        wait_read(thread, settings)
+    assert not set(first.stored) & set(second.stored)
+    assert len(first.stored) + len(second.stored) == 20_000
+
+
 def test_at_least_once_on_tansu(tansu: Any, prefix: str) -> None:
     engine_topics(tansu.bootstrap, prefix, "call")
     topics = (f"{prefix}-in", f"{prefix}-call")
