@@ -11,18 +11,24 @@ from benchmarks.reference.bench import cores
 from streams.parts.kafka import Kafka
 
 Sizes = Mapping[str, tuple[int, ...]]
-QUICK: Sizes = {"memory": (10_000,), "rocksdb": (100_000,), "deadlines": (10_000,)}
-MIDDLE: Sizes = {"memory": (10_000, 300_000), "rocksdb": (10_000, 1_000_000), "deadlines": (10_000, 100_000)}
+QUICK: Sizes = {"memory": (10_000,), "rocksdb": (10_000,), "workers": (), "deadlines": (10_000,)}
+MIDDLE: Sizes = {
+    "memory": (10_000, 300_000),
+    "rocksdb": (10_000, 1_000_000),
+    "workers": (1, 2),
+    "deadlines": (10_000, 100_000),
+}
 FULL: Sizes = {
     "memory": (10_000, 100_000, 1_000_000),
     "rocksdb": (10_000, 100_000, 1_000_000, 5_000_000),
+    "workers": (1, 2),
     "deadlines": (10_000, 100_000, 1_000_000),
 }
 GOALS = {"rocksdb_memory_mb": 2_048}
 
 
 def measure(quick: bool, say: Say) -> dict[str, object]:
-    """Some sizes; quick: smaller ones."""
+    """Some sizes; quick: the smallest, and one worker alone."""
     return grow(QUICK if quick else MIDDLE, 150_000 if quick else 400_000, say)
 
 
@@ -40,6 +46,7 @@ def grow(sizes: Sizes, events: int, say: Say) -> dict[str, object]:
             kind: [customers.measure(at, kind, size, events, core, say) for size in sizes[kind]]
             for kind in ("memory", "rocksdb")
         }
-        found["workers"] = [workers.measure(at, count, 2 * events, (broker_core, core), say) for count in (1, 2)]
+        both = broker_core, core
+        found["workers"] = [workers.measure(at, count, 2 * events, both, say) for count in sizes["workers"]]
         found["deadlines"] = [deadlines.measure(at, size, core, say) for size in sizes["deadlines"]]
     return {"events": events, "goals": GOALS, **found}

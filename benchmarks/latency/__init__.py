@@ -46,6 +46,7 @@ class Plan:
         self.block_s = 1.5 if quick else 3.0
         self.blocks = 2 if quick else 5
         self.backlog = 250_000 if quick else 1_000_000
+        self.rates = (USUAL,) if quick else RATES
 
 
 class Pair:
@@ -118,7 +119,7 @@ def _idle(place: Site, numbers: list[str], plan: Plan, say: Say) -> Figures:
         pair = Pair(place, stack, numbers)
         pair.measure(USUAL, plan)  # warms all up
         by_rate = {}
-        for rate in RATES:
+        for rate in plan.rates:
             by_rate[str(rate)] = pair.measure(rate, plan)
             say(f"{rate} calls a second, idle: {by_rate[str(rate)]}")
     usual = by_rate[str(USUAL)]

@@ -68,9 +68,9 @@ class Bench:
         return Run(rate.events_per_s, rate.seconds, cost.program_s / events * 1e6, cost.broker_s / events * 1e6)
 
     def warm_up(self, system: str, events: int) -> None:
-        """Half a run that does not count: the broker's JVM compiles what is hot."""
+        """A quarter of a run that does not count: the broker's JVM compiles what is hot."""
         with self._job(system, 0, events) as job:
-            self._work(job, events // 2)
+            self._work(job, events // 4)
 
     @contextmanager
     def _job(self, system: str, number: int, events: int) -> Iterator[Job]:

@@ -7,22 +7,20 @@ from typing import Any
 
 from benchmarks.report.markdown import table
 from benchmarks.soak.chart import Band, svg
-from benchmarks.soak.run import CUSTOMERS
 from benchmarks.soak.samples import fifths
 
 TEXT = """\
 A whole Yupan on this machine: Apache Kafka, a ClickHouse server, a worker of each role, the simulator's mix of events.
 The capacity is how fast a worker of each role works off a backlog, both at the same time; *all* is what both get done
-while more than that is written, on the same cores: {capacity}. The load was {rate:,} events a second for {minutes:g}
-minutes. {away}
+while more than that is written, on the same cores: {capacity}.
+The load was {rate:,} events a second of {customers:,} customers for {minutes:g} minutes. {away}
 
 ![Memory, lag, events, pops and reminders over time](performance/{name}.svg)
 
 {course}
 
 What grows in `decide` are armed deadlines: each call is forgotten an hour after its end, and until then it has one. So
-do the records of a customer's calls, which are read and written at each phase: with {customers:,} customers each calls
-every few minutes, far more often than anybody does, and an event costs more from minute to minute.
+do the records of those who call again within the hour, which are read and written at each phase.
 
 {answers}
 
@@ -51,7 +49,7 @@ class Soak:
             course.append((f"{role}, records behind", *(f"{records:,.0f}" for records in behind)))
         return TEXT.format(
             capacity=f"{capacity} events a second",
-            customers=CUSTOMERS,
+            customers=found["customers"],
             rate=found["rate"],
             minutes=found["seconds"] / 60,
             away=_away(found),

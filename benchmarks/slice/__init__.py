@@ -40,7 +40,7 @@ class Rate(NamedTuple):
 
 def measure(quick: bool, say: Say) -> dict[str, object]:
     """Interleaved rounds of both ledgers and of the reference work; the medians."""
-    rounds, events, reference_events = (1, 250_000, 800_000) if quick else (5, 400_000, EVENTS["yupan"])
+    rounds, events, reference_events = (1, 200_000, 800_000) if quick else (5, 400_000, EVENTS["yupan"])
     rates: dict[str, list[Rate]] = {name: [] for name in ("reference", *LEDGERS)}
     with open_site() as place:
         bench = Bench(place.kafka, place.broker_core, place.worker_core, say)

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.command import Say
 from benchmarks.soak.run import Plan, Soak
 
-QUICK = Plan(seconds=120, backlog=700_000, clickhouse_away=20, broker_away=10)
+QUICK = Plan(seconds=120, customers=50_000, backlog=700_000, clickhouse_away=20, broker_away=10)
 LONG = Plan(seconds=1_800)
 
 
@@ -28,5 +28,5 @@ def soak(plan: Plan, say: Say) -> dict[str, object]:
         found = running.run(rate)
         bands = running.bands
     away = [band._asdict() for band in bands]
-    result: dict[str, Any] = {"seconds": plan.seconds, "seed": plan.seed, "capacity": capacity, "rate": round(rate)}
-    return {**result, "away": away, **found}
+    done: dict[str, Any] = {"seconds": plan.seconds, "seed": plan.seed, "customers": plan.customers}
+    return {**done, "capacity": capacity, "rate": round(rate), "away": away, **found}

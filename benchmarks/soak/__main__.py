@@ -14,6 +14,7 @@ def main() -> None:
     reading.add_argument("--share", type=float, help="of the measured capacity; default 0.7")
     reading.add_argument("--clickhouse-away", type=float, metavar="MINUTES", help="kill ClickHouse for so long")
     reading.add_argument("--broker-away", type=float, metavar="SECONDS", help="kill the broker for so long")
+    reading.add_argument("--customers", type=int)
     reading.add_argument("--backlog", type=int, metavar="EVENTS", help="by which the capacity is measured")
     reading.add_argument("--seed", type=int)
     reading.add_argument("--name", default="soak", help="of the file under results/; default soak")
@@ -23,6 +24,7 @@ def main() -> None:
         "share": options.share,
         "clickhouse_away": None if options.clickhouse_away is None else options.clickhouse_away * 60,
         "broker_away": options.broker_away,
+        "customers": options.customers,
         "backlog": options.backlog,
         "seed": options.seed,
     }

@@ -29,13 +29,17 @@ PATIENCE_MS = 600_000
 
 
 class Options(NamedTuple):
-    """What to send where. `events`: so many as fast as they can be written, instead of `rate` a second."""
+    """What to send where. `events`: so many as fast as they can be written, instead of `rate` a second.
+
+    `known`: an earlier load of the same seed told of all customers.
+    """
 
     bootstrap: str
     seed: int
     customers: int
     rate: float
     events: int = 0
+    known: bool = False
 
 
 class Load(Part):
@@ -70,6 +74,7 @@ def traffic(options: Options) -> Traffic:
         drift=0.1,
         deadlines={"activation": DEADLINE_MS},
         day=day,
+        known=options.known,
     )
 
 

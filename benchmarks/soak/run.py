@@ -24,8 +24,6 @@ from streams.supervisor import Supervisor, Worker
 from streams.topology import ROLES
 
 PARTITIONS = 12
-CUSTOMERS = 50_000
-"""At 500 calls a second each calls every other minute: far more often than anybody does."""
 WARM_UP_S = 20.0
 SETTLES_S = 60.0
 MEASURED_S = 60.0
@@ -41,7 +39,10 @@ class Plan:
 
     seconds: float
     share: float = 0.7
-    backlog: int = 800_000
+    customers: int = 300_000
+    """As many as call a few times an hour: who called every few minutes would have longer and longer records."""
+    backlog: int = 2_000_000
+    """The first half of it is people who move in."""
     clickhouse_away: float = 0.0
     broker_away: float = 0.0
     seed: int = 7
@@ -79,9 +80,9 @@ class Soak:
     def __exit__(self, *_: object) -> None:
         self._exit.close()
 
-    def _load(self, rate: float, count: int = 0, seed: int = 0) -> Load:
-        bootstrap = self._stack.settings.kafka
-        return Load(Options(bootstrap, self._plan.seed + seed, CUSTOMERS, rate, count))
+    def _load(self, rate: float, count: int = 0) -> Load:
+        plan = self._plan
+        return Load(Options(self._stack.settings.kafka, plan.seed, plan.customers, rate, count, known=not count))
 
     # --- how much the machine can do
 
@@ -104,7 +105,7 @@ class Soak:
 
     def _under(self, rate: float, shares: dict[str, float]) -> float:
         """What the slower role does while `rate` a second are written; `shares`: of all events, by role."""
-        with self._load(rate, seed=2):
+        with self._load(rate):
             self._say(f"writing {rate:,.0f} events a second, to see how many are decided and stored")
             time.sleep(SETTLES_S)
             before, began = self._done(shares), time.monotonic()
@@ -140,8 +141,8 @@ class Soak:
     def run(self, rate: float) -> dict[str, Any]:
         """So many events a second for the plan's time; what was seen, and whether anything is missing."""
         self._until(self._caught_up, "the workers have caught up", holds_s=HOLDS_S)
-        with self._load(rate, seed=1) as load, Probes(self._stack.settings.kafka, PARTITIONS) as probes:
-            self._say("the simulator's people move in")
+        with self._load(rate) as load, Probes(self._stack.settings.kafka, PARTITIONS) as probes:
+            self._say("the load begins")
             time.sleep(WARM_UP_S)
             self._until(self._caught_up, "the workers have caught up", holds_s=HOLDS_S)
             sampler = Sampler(self._stack, probes)

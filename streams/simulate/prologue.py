@@ -9,14 +9,19 @@ from streams.simulate.stage import CUSTOMER, LIST, SEAT, Stage
 from streams.simulate.subscribers import Subscriber
 
 
-def prologue(stage: Stage, length: int) -> None:
-    """Plan it over the first `length` ms."""
+def prologue(stage: Stage, length: int, *, people: bool = True) -> None:
+    """Plan it over the first `length` ms; without `people` the seats alone."""
     at = float(stage.start)
+    for seat in range(len(stage.desk)):
+        _sign_on(stage, at, seat)
+    if people:
+        _move_in(stage, at, length)
+
+
+def _move_in(stage: Stage, at: float, length: int) -> None:
     version = f"v{stage.run}"
     for name in ("mid_high", "campus"):
         stage.plan(at, LIST, "bi", list=name, action="REPLACED", msisdn=None, version=version)
-    for seat in range(len(stage.desk)):
-        _sign_on(stage, at, seat)
     step = (length - 10) / max(1, len(stage.population.people))
     for person in stage.population.people:
         at += step

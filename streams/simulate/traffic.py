@@ -46,7 +46,8 @@ class Traffic:
 
     `rate` is events a second on the day's average, which `day` shapes; `drift` the share of status changes
     that the network does not follow; `deadlines` maps check to ms where other ones than the usual are in force;
-    `haste` shortens calls and orders; `mix`: how often which story is told.
+    `haste` shortens calls and orders; `mix`: how often which story is told; `known`: everybody was told of before, by a
+    traffic of the same seed and as many customers.
     With `seconds` it ends, and every drift falls due before.
     """
 
@@ -63,6 +64,7 @@ class Traffic:
         day: Day | None = None,
         haste: float = 1.0,
         mix: Mix = MIX,
+        known: bool = False,
     ) -> None:
         self.start = start
         self.end = math.inf if seconds is None else start + seconds * 1000
@@ -82,6 +84,7 @@ class Traffic:
             drift=drift,
             desk=Desk(3 + math.ceil(rate * _CALLS_PER_EVENT * 2 * _CALL_SECONDS / haste)),
         )
+        self._known = known
         self._settled = False
         self._length = int(min(3000.0, (self.end - start) / 5))
 
@@ -92,7 +95,7 @@ class Traffic:
 
     def __iter__(self) -> Iterator[Happening]:
         stage, rng = self._stage, self._stage.rng
-        prologue(stage, self._length)
+        prologue(stage, self._length, people=not self._known)
         arrival, counted = stage.start + self._length + 1.0, stage.planned
         while not self._settled:
             if stage.next_at() <= arrival:

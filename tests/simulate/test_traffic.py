@@ -24,6 +24,15 @@ def test_another_seed_gives_other_people_and_another_start_other_ids() -> None:
     assert not {e.id for e in mine} & {e.id for e in later}
 
 
+def test_who_is_known_does_not_move_in_again() -> None:
+    first = list(traffic(seconds=60))
+    again = list(traffic(seconds=60, start=START + 60_000, known=True))
+    assert not [e for e in again if e.topic == "yupan.list.v1" or e.record.get("reason") == "snapshot"]
+    told = {e.record["msisdn"] for e in first + again if e.topic == "yupan.customer.v1"}
+    assert {e.record["msisdn"] for e in again if e.topic == "yupan.call.v1" and e.record["msisdn"]} <= told
+    assert [e for e in again if e.topic == "yupan.seat.v1"]
+
+
 def test_every_record_is_one_of_its_event_type_and_a_message_to_its_customer() -> None:
     events = list(traffic(seconds=120))
     for event in events:
