@@ -11,6 +11,8 @@ from streams.engine.fetched import Fetched
 from streams.engine.partition import Partition
 
 GiveBack = Callable[[int], None]
+OVERTAKING = 100
+"""So many urgent batches at most go between two slices of bulk, else a flood of them would stop all else."""
 
 
 class WentBackError(PartError):
@@ -37,6 +39,7 @@ class Dispatch:
         self._give_back = give_back
         self._progress = progress
         self._turn = 0
+        self._overtaken = 0  # urgent batches since the last slice of bulk
 
     # --- what comes in
 
@@ -104,25 +107,33 @@ class Dispatch:
     # --- what goes out
 
     def choose(self, *, bulk: bool = True) -> Iterator[EngineBatch]:
-        """The batches to hand to their agents now; each is in flight from here on. Without `bulk`: what is urgent."""
-        bulk_in_flight = not bulk
+        """The batches to hand to their agents now; each is in flight from here on. Without `bulk`: what is urgent.
+
+        Bulk waits for urgent batches in flight: an agent gets one a turn of the loop, and a slice in each turn would
+        make a dozen calls wait for a dozen slices.
+        """
+        urgent_in_flight = False
         idle: list[Partition] = []
         for partition in list(self._partitions.values()):
             if not partition.ready or partition.dead:
                 continue
             if partition.in_flight is not None:
-                bulk_in_flight = bulk_in_flight or not partition.in_flight.urgent
+                urgent_in_flight = urgent_in_flight or partition.in_flight.urgent
+                bulk = bulk and partition.in_flight.urgent
             elif partition.urgent:
+                urgent_in_flight = True
+                self._overtaken += 1
                 yield self._in_flight(partition, partition.urgent.popleft())
             elif partition.bulk or partition.ripe:
                 idle.append(partition)
-        if not bulk_in_flight:
+        if bulk and (not urgent_in_flight or self._overtaken >= OVERTAKING):
             yield from self._slice_of_bulk(idle)
 
     def _slice_of_bulk(self, idle: list[Partition]) -> Iterator[EngineBatch]:
         for partition in sorted(idle, key=lambda partition: partition.turn):
             batch = None if partition.dead else self._bulk(partition)
             if batch is not None:
+                self._overtaken = 0
                 yield self._in_flight(partition, batch)
                 return  # one whose ripe deadlines were all disarmed has none: then it is the next one's turn
 

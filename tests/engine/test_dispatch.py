@@ -11,7 +11,7 @@ from streams.engine.batch import EngineBatch
 from streams.engine.clock import ManualClock
 from streams.engine.config import EngineConfig
 from streams.engine.deadlines import Deadlines, Steady
-from streams.engine.dispatch import Dispatch, WentBackError
+from streams.engine.dispatch import OVERTAKING, Dispatch, WentBackError
 from streams.engine.fetched import Fetched
 from streams.engine.group import GroupConsumer
 from streams.engine.health import BREAK_MS, Health
@@ -119,6 +119,7 @@ def test_without_bulk_what_is_urgent_still_goes() -> None:
     stage.fetch("in", 0, 0)
     stage.fetch("call", 1, 0)
     assert [batch.topic for batch in stage.dispatch.choose(bulk=False)] == ["call"]
+    stage.finish()
     assert stage.next() == [("in", 0, [0])]
 
 
@@ -131,11 +132,30 @@ def test_records_that_are_decided_are_never_queued_again() -> None:
         stage.fetch("in", 0, 8)
 
 
-def test_urgent_in_flight_does_not_hold_up_bulk_of_others() -> None:
+def test_bulk_waits_for_urgent_batches_in_flight() -> None:
+    """An agent takes one batch a turn of the loop: a slice in each turn would make a dozen calls wait for a dozen."""
     stage = Stage()
     stage.fetch("call", 0, 0)
     stage.fetch("in", 1, 0)
-    assert stage.next() == [("call", 0, [0]), ("in", 1, [0])]
+    assert stage.next() == [("call", 0, [0])]
+    assert stage.next() == []
+    stage.finish()
+    assert stage.next() == [("in", 1, [0])]
+
+
+def test_a_flood_of_urgent_batches_does_not_stop_bulk() -> None:
+    stage = Stage()
+    stage.fetch("in", 1, *range(6))
+    urgent = 0
+    for offset in range(2 * OVERTAKING + 2):
+        stage.fetch("call", 0, offset)
+        chosen = stage.next()
+        urgent += sum(topic == "call" for topic, *_ in chosen)
+        if chosen[-1][0] == "in":
+            assert urgent == OVERTAKING
+            urgent = 0
+        stage.finish()
+    assert not stage.partitions[1].bulk
 
 
 def test_records_of_an_earlier_life_are_dropped_and_their_room_given_back() -> None:
@@ -339,44 +359,6 @@ def test_ends_are_those_of_what_is_committed() -> None:
     health = Health()
     health.statistics(_statistics("UP", 0))
     assert health.ends == {("in", 0): 7}
-
-
-# --- configuration
-
-
-def test_only_urgent_topics_that_are_read_count() -> None:
-    config = EngineConfig(bootstrap="b", group="g", topics=("a", "b"), urgent=("b", "c"))
-    assert config.urgent_topics == {"b"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"topics": ()}, "no topics"),
-        ({"ledger": "redis://x"}, "YUPAN_LEDGER=redis://x"),
-        ({"extra": {"partition.assignment.strategy": "cooperative-sticky"}}, "only range"),
-    ],
-)
-def test_contradictions_are_refused(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(Exception, match=words):
-        EngineConfig(**{"bootstrap": "b", "group": "g", "topics": ("a",), **changes})
-
-
-def test_every_producer_partitions_as_java_does() -> None:
-    config = EngineConfig(bootstrap="b", group="g", topics=("a",))
-    assert {conf["partitioner"] for conf in (config.producer(), config.instant_producer())} == {"murmur2_random"}
-
-
-def test_an_instance_name_makes_a_static_member() -> None:
-    config = EngineConfig(bootstrap="b", group="g", topics=("a",), instance="w1")
-    assert config.bulk_consumer()["group.instance.id"] == "w1"
-    assert config.transactional_id == "g-w1"
-
-
-def test_the_new_group_protocol_asks_for_range() -> None:
-    conf = EngineConfig(bootstrap="b", group="g", topics=("a",), group_protocol="consumer").bulk_consumer()
-    assert conf["group.remote.assignor"] == "range"
-    assert "session.timeout.ms" not in conf
 
 
 def test_manual_clock_moves_only_by_hand() -> None:
