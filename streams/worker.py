@@ -31,9 +31,9 @@ from streams.settings import Settings
 log = logging.getLogger("yupan.worker")
 HISTORY_COMMIT_MS = 1_000
 HISTORY_COMMIT_EVENTS = 50_000
-COLLECT_AFTER = (10_000, 20, 50)
+COLLECT_AFTER = (10_000, 5, 50)
 """When Python looks for cycles. Every event makes some hundred objects, many of which stay (the ledger): with the
-usual thresholds a quarter of the time to decide would go into looking through them, and there are no cycles."""
+usual thresholds a quarter of the time to decide would go into looking through them, and there are hardly any cycles."""
 _CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")
 """Loggers that tell of each of Faust's services that it starts and stops."""
 
@@ -43,7 +43,7 @@ def run(settings: Settings, role: str) -> int:
     from streams.app import build_app, run_app
 
     _log_to_stderr()
-    gc.set_threshold(*COLLECT_AFTER)
+    _collect_in_short()
     metrics = Metrics()
     log.info("%s: metrics on http://%s/metrics", role, _serve(metrics, settings.metrics))
     with ExitStack() as stack:
@@ -53,6 +53,18 @@ def run(settings: Settings, role: str) -> int:
         check_topics(engine.config)  # the engine asks, too; asked here, the answer is the command's own error
         run_app(build_app(role, engine, bindings))
     return 0
+
+
+def _collect_in_short() -> None:
+    """Nothing is decided while Python looks for cycles: for seconds at last, if all that stays were looked at anew."""
+    gc.set_threshold(*COLLECT_AFTER)
+    gc.callbacks.append(_set_aside)
+
+
+def _set_aside(phase: str, info: dict[str, int]) -> None:
+    """What has survived a full look is not looked at again; it still goes when nobody refers to it any more."""
+    if phase == "stop" and info["generation"] == 2:
+        gc.freeze()
 
 
 def _serve(metrics: Metrics, address: str) -> str:
