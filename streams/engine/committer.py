@@ -75,9 +75,6 @@ class Committer:
         self._open: _Transaction | None = None
         self._broken: MustAbortError | PartError | None = None
         self._void: set[int] = set()  # partitions with decisions that the broken transaction does not hold
-        self.stale = False
-        """The broker was away: a transactional producer that is used after that may wait for ever, since librdkafka
-        remembers coordinators of before (its issues 5456, 5511). Nothing begins until `renew`."""
         self._committing = False
         self._aborts = 0
         self._pending: deque[EngineBatch] = deque()
@@ -91,7 +88,7 @@ class Committer:
 
     def add(self, batch: EngineBatch) -> None:
         """Take a decided batch. While a commit runs it waits: producing then would fail."""
-        if self._committing or self.stale:
+        if self._committing or self._outbox.stale:
             self._pending.append(batch)
             self._pending_bulk += not batch.urgent
         else:
@@ -99,7 +96,7 @@ class Committer:
 
     def progress(self, topic: str, partition: int, offset: int) -> None:
         """The end of a topic is known to lie at `offset`, behind markers that are no records."""
-        if self._committing or self.stale or self._broken is not None:
+        if self._committing or self._outbox.stale or self._broken is not None:
             self._ends[topic, partition] = self._partitions.get(partition), offset
             return
         try:
@@ -212,10 +209,10 @@ class Committer:
             self._committed()
 
     async def renew(self) -> None:
-        """Go on with a new producer after an outage (see `stale`). Raises `FencedError`, `GaveUpError`."""
+        """Go on with a new producer after an outage (`Outbox.stale`). Raises `FencedError`, `GaveUpError`."""
         await self.commit()
         async with self._lock:
-            if not self.stale:
+            if not self._outbox.stale:
                 return
             self._committing = True
             try:
@@ -226,12 +223,11 @@ class Committer:
                 raise FencedError(f"no new producer: {error}") from error
             finally:
                 self._committing = False
-            self.stale = False
             self._take_pending()
             self._committed()
 
     def _take_pending(self) -> None:
-        if self.stale:
+        if self._outbox.stale:
             return
         while self._pending:
             self._include(self._pending.popleft())
@@ -307,11 +303,23 @@ class Committer:
         self._broken = None
         self._aborted(touched)
 
-    async def forget(self, lost: set[int]) -> None:
-        """Partitions were lost to others: nothing of theirs is committed any more (at least once only)."""
+    async def lose(self, lost: set[int]) -> None:
+        """These partitions belong to others: nothing of theirs is committed any more.
+
+        A transaction holds the outputs of all its partitions, so all of it is aborted, once the broker answers. What
+        is being committed already is the broker's to refuse: it knows whose they are. Raises `FencedError`.
+        """
         async with self._lock:
-            if self._open is not None:
-                for number in lost:
-                    self._open.changes.pop(number, None)
-                for name in [name for name in self._open.offsets if name[1] in lost]:
-                    del self._open.offsets[name]
+            if self._open is None or not self._open.partitions() & lost:
+                return
+            if not self._config.transactional:
+                self._forget(self._open, lost)
+                return
+            self._broken = MustAbortError("its partitions were lost to other workers")
+        await self.commit()
+
+    def _forget(self, transaction: _Transaction, lost: set[int]) -> None:
+        for number in lost:
+            transaction.changes.pop(number, None)
+        for name in [name for name in transaction.offsets if name[1] in lost]:
+            del transaction.offsets[name]

@@ -297,8 +297,8 @@ class Engine:
     def _look_after_producer(self, up: bool) -> None:
         self._watchdog.look()
         if not up:
-            self._committer.stale = self.config.transactional
-        elif self._committer.stale and (self._renewing is None or self._renewing.done()):
+            self._outbox.stale = self.config.transactional
+        elif self._outbox.stale and (self._renewing is None or self._renewing.done()):
             self._renewing = asyncio.create_task(self._guarded(self._renew()))
 
     async def _renew(self) -> None:

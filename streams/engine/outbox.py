@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -10,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from schemas.masking import masked
 from streams.engine.batch import Output
 from streams.engine.config import EngineConfig
-from streams.engine.retry import FencedError, MustAbortError, Retry, TooLargeError, error_of, is_too_large
+from streams.engine.retry import FencedError, MustAbortError, Retry, StaleError, TooLargeError, error_of, is_too_large
 
 STEP_S = 10.0
 
@@ -20,6 +21,9 @@ class Outbox(Protocol):
 
     owner: bytes | None
     """Names the transaction's owner in the changelog; None where there is nothing to fence."""
+    stale: bool
+    """The broker was away: a transactional producer that is used after that may wait for ever, since librdkafka
+    remembers coordinators of before (its issues 5456, 5511). Nothing begins until `start` has made a new one."""
 
     def start(self) -> None:
         """Connect; fence what an earlier run left open."""
@@ -47,6 +51,7 @@ class _Producing:
     """What both strategies share: the producer, and waiting while its buffer is full."""
 
     owner: bytes | None = None
+    stale = False
 
     def __init__(self, config: EngineConfig, retry: Retry) -> None:
         self._conf = config.producer()
@@ -135,6 +140,7 @@ class TransactionalOutbox(_Producing):
         """See `Outbox`."""
         producer = self._producer = Producer(self._conf)
         self._retry("init_transactions", lambda: producer.init_transactions(STEP_S))
+        self.stale = False
 
     def begin(self) -> None:
         """See `Outbox`."""
@@ -151,26 +157,32 @@ class TransactionalOutbox(_Producing):
         # the owner's record before the offsets: killed in between, pending offsets would hide behind nothing that
         # names whom to fence, and the next owner would wait for the transaction to time out
         try:
-            self._retry("flush", self._flush)
-            self._retry(
+            self._unless_stale("flush", self._flush)
+            self._unless_stale(
                 "send_offsets_to_transaction",
                 lambda: producer.send_offsets_to_transaction(offsets, group, STEP_S),
             )
-            self._retry("commit_transaction", lambda: producer.commit_transaction(STEP_S))
+            self._unless_stale("commit_transaction", lambda: producer.commit_transaction(STEP_S))
         except TooLargeError as error:
             raise self._too_large() from error
         producer.poll(0)
         self._forget()
 
     def abort(self) -> None:
-        """See `Outbox`."""
+        """See `Outbox`. What a stale producer has left open is taken back by the new one, which has its name."""
         producer = self._producer
         assert producer is not None
-        self._retry("abort_transaction", lambda: producer.abort_transaction(STEP_S))
-        producer.poll(0)
+        with suppress(StaleError):
+            self._unless_stale("abort_transaction", lambda: producer.abort_transaction(STEP_S))
+            producer.poll(0)
+        if self.stale:
+            self.start()
         if self._refused:
             raise self._too_large()
         self._forget()
+
+    def _unless_stale(self, what: str, step: Callable[[], None]) -> None:
+        self._retry(what, step, lambda: self.stale)
 
 
 class FlushingOutbox(_Producing):

@@ -154,15 +154,18 @@ class Ownership:
 
     async def give_up_lost(self, names: Iterable[Name]) -> None:
         """See `assignment.Owner`."""
-        if self._config.transactional and self._committer.busy:
-            self._fail(FencedError("partitions were lost to other workers while a transaction was open"))
         numbers = self._gone(names)
         lost = [self._partitions[number] for number in numbers if number in self._partitions]
+        self._leaving = numbers
         for partition in lost:
             partition.dead = True
-        await self._committer.forget(numbers)
+        try:
+            await self._committer.lose(numbers)
+        except FencedError as error:
+            self._fail(error)
         for partition in lost:
             self._drop(partition)
+        self._leaving = set()
 
     def _gone(self, names: Iterable[Name]) -> set[int]:
         names = set(names)

@@ -36,6 +36,10 @@ class MustAbortError(Exception):
     """The transaction cannot be committed; what it holds is decided anew."""
 
 
+class StaleError(MustAbortError):
+    """The client is one of before an outage and is not used again."""
+
+
 class GaveUpError(MustAbortError):
     """Waiting for a part ended because the engine stops, or must hand partitions over."""
 
@@ -99,10 +103,15 @@ class Retry:
         """Whether a step waits for the broker."""
         return bool(self._waiting)
 
-    def __call__(self, what: str, step: Callable[[], T]) -> T:
-        """Run `step`. Raises `FencedError`, `TooLargeError`, `MustAbortError`; `GaveUpError` once `give_up` is set."""
+    def __call__(self, what: str, step: Callable[[], T], stale: Callable[[], bool] = lambda: False) -> T:
+        """Run `step`. Raises `FencedError`, `TooLargeError`, `MustAbortError`; `GaveUpError` once `give_up` is set.
+
+        While `stale()` nothing is tried: `StaleError`.
+        """
         try:
             while True:
+                if stale():
+                    raise StaleError(f"{what}: the broker was away")
                 self.step = Step(what)
                 try:
                     result = step()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -25,6 +25,7 @@ class Box:
     owner = b"w1"
 
     def __init__(self) -> None:
+        self.stale = False
         self.committed: dict[tuple[str, int], int] = {}
         self.fails: Callable[[], None] = lambda: None
         self.refuses = False
@@ -33,7 +34,8 @@ class Box:
 
     def abort(self) -> None: ...
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        self.stale = False
 
     def produce(self, output: Output, delivered: Any = None) -> None:
         if self.refuses:
@@ -53,13 +55,13 @@ class Acknowledged:
 class Made:
     """A committer over partitions 0 and 1 of `in`."""
 
-    def __init__(self) -> None:
+    def __init__(self, delivery: Literal["exactly_once", "at_least_once"] = "exactly_once") -> None:
         self.box = Box()
         self.partitions = {number: self.life(number) for number in (0, 1)}
         self.aborted: list[set[int]] = []
         with_all: dict[str, Any] = {"group": lambda: None, "aborted": self._aborted, "committed": lambda: None}
         self.committer = Committer(
-            EngineConfig("nowhere", "g", ("in",)),
+            EngineConfig("nowhere", "g", ("in",), delivery=delivery),
             self.box,
             Acknowledged(),  # type: ignore[arg-type]
             self.partitions,
@@ -131,7 +133,7 @@ def test_an_end_of_an_earlier_life_is_not_committed(taken_away: bool) -> None:
     made = Made()
 
     async def go() -> None:
-        made.committer.stale = True
+        made.box.stale = True
         made.end(1, 9)
         if taken_away:
             made.partitions[1] = made.life(1)
@@ -141,3 +143,69 @@ def test_an_end_of_an_earlier_life_is_not_committed(taken_away: bool) -> None:
 
     asyncio.run(go())
     assert made.box.committed == ({} if taken_away else {("in", 1): 9})
+
+
+def test_a_transaction_with_partitions_that_were_lost_is_aborted_as_a_whole() -> None:
+    """Its outputs cannot be told apart, and those of lost partitions would come twice."""
+    made = Made()
+
+    async def go() -> None:
+        made.end(0, 7)
+        made.end(1, 9)
+        await made.committer.lose({1})
+
+    asyncio.run(go())
+    assert made.aborted == [{0, 1}]
+    assert made.box.committed == {}
+    assert not made.committer.busy
+
+
+def test_a_transaction_without_partitions_that_were_lost_goes_on() -> None:
+    made = Made()
+
+    async def go() -> None:
+        made.end(0, 7)
+        await made.committer.lose({1})
+        await made.committer.commit()
+
+    asyncio.run(go())
+    assert made.box.committed == {("in", 0): 7}
+
+
+def test_at_least_once_what_was_lost_is_left_out() -> None:
+    made = Made("at_least_once")
+
+    async def go() -> None:
+        made.end(0, 7)
+        made.end(1, 9)
+        await made.committer.lose({1})
+        await made.committer.commit()
+
+    asyncio.run(go())
+    assert made.box.committed == {("in", 0): 7}
+
+
+def test_what_is_being_committed_while_partitions_are_lost_is_left_to_the_broker() -> None:
+    made = Made()
+    losing: list[asyncio.Task[None]] = []
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+
+        def lose() -> None:
+            losing.append(loop.create_task(made.committer.lose({0})))
+
+        def meanwhile() -> None:
+            loop.call_soon_threadsafe(lose)
+
+        made.box.fails = meanwhile
+        made.end(0, 7)
+        await made.committer.commit()
+        await asyncio.gather(*losing)
+        made.box.fails = lambda: None
+        made.end(1, 9)
+        await made.committer.commit()
+
+    asyncio.run(go())
+    assert losing
+    assert made.box.committed == {("in", 0): 7, ("in", 1): 9}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.engine.retry import FencedError, Retry, Watchdog
+from streams.engine.retry import FencedError, Retry, StaleError, Watchdog
 
 
 def test_a_step_that_does_not_come_back_is_found() -> None:
@@ -40,3 +40,15 @@ def test_a_client_that_is_beyond_repair_ends_the_worker() -> None:
 
     with pytest.raises(FencedError, match="fenced before"):
         Retry()("commit", failing)
+
+
+def test_nothing_is_tried_again_on_a_client_of_before_an_outage() -> None:
+    tried: list[bool] = []
+
+    def failing() -> None:
+        tried.append(True)
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no broker"))
+
+    with pytest.raises(StaleError, match="commit: the broker was away"):
+        Retry()("commit", failing, lambda: len(tried) == 3)
+    assert len(tried) == 3

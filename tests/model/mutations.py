@@ -123,6 +123,14 @@ async def goes_on_after_its_partitions_are_lost(self: Any, names: Any) -> None:
     """As if nothing had happened."""
 
 
+@mutation(Committer, "lose", "outputs")
+async def commits_what_was_decided_of_lost_partitions(self: Any, lost: set[int]) -> None:
+    """Their outputs go with the rest, without the offsets that the broker would refuse."""
+    async with self._lock:
+        if self._open is not None:
+            self._forget(self._open, lost)
+
+
 @mutation(EngineBatch, "give_up", "outputs")
 def keeps_what_a_failed_event_wrote(self: Any, cause: Any, error: Exception) -> None:
     self._soon.clear()
