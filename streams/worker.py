@@ -31,7 +31,7 @@ from streams.settings import Settings
 log = logging.getLogger("yupan.worker")
 HISTORY_COMMIT_MS = 1_000
 HISTORY_COMMIT_EVENTS = 50_000
-COLLECT_AFTER = (10_000, 5, 50)
+COLLECT_AFTER = (10_000, 5, 20)
 """When Python looks for cycles. Every event makes some hundred objects, many of which stay (the ledger): with the
 usual thresholds a quarter of the time to decide would go into looking through them, and there are hardly any cycles."""
 _CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")
@@ -62,7 +62,10 @@ def _collect_in_short() -> None:
 
 
 def _set_aside(phase: str, info: dict[str, int]) -> None:
-    """What has survived a full look is not looked at again; it still goes when nobody refers to it any more."""
+    """What has survived a full look is not looked at again. It still goes when nobody refers to it any more.
+
+    Unless it has become part of a cycle by then: why a full look is not taken at each opportunity.
+    """
     if phase == "stop" and info["generation"] == 2:
         gc.freeze()
 

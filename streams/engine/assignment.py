@@ -213,6 +213,7 @@ class Assignment:
             self._postponed.append(partial(self._come_back, names=names))
             return
         names = names & self._group.owned  # the rest is being taken away at this moment
+        self._group.offsets.settle(consumer, names)  # at least once: what is done need not be read again
         self._hold_back(consumer, names & _names(consumer.assignment()))
         self._submit(self._owner.begin(names)).add_done_callback(self._join_later)
 

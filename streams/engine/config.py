@@ -122,7 +122,7 @@ class EngineConfig:
             "queued.min.messages": 20_000,
             "queued.max.messages.kbytes": 32_768,
             # a commit that a broker was asked for when it went waits so long in librdkafka (a minute by default), and
-            # whoever waits for it polls nothing
+            # who gives partitions up waits for it
             "socket.timeout.ms": 10_000,
             **self._membership(),
         }

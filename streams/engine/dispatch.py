@@ -11,8 +11,8 @@ from streams.engine.fetched import Fetched
 from streams.engine.partition import Partition
 
 GiveBack = Callable[[int], None]
-OVERTAKING = 100
-"""So many urgent batches at most go between two slices of bulk, else a flood of them would stop all else."""
+OVERTAKING = 200
+"""So many urgent records at most go between two slices of bulk, else a flood of them would stop all else."""
 
 
 class WentBackError(PartError):
@@ -39,7 +39,7 @@ class Dispatch:
         self._give_back = give_back
         self._progress = progress
         self._turn = 0
-        self._overtaken = 0  # urgent batches since the last slice of bulk
+        self._overtaken = 0  # urgent records since the last slice of bulk
 
     # --- what comes in
 
@@ -110,23 +110,24 @@ class Dispatch:
         """The batches to hand to their agents now; each is in flight from here on. Without `bulk`: what is urgent.
 
         Bulk waits for urgent batches in flight: an agent gets one a turn of the loop, and a slice in each turn would
-        make a dozen calls wait for a dozen slices.
+        make a dozen calls wait for a dozen slices. But not for more than `OVERTAKING` records.
         """
-        urgent_in_flight = False
+        may_go, urgent_in_flight = bulk, False
         idle: list[Partition] = []
         for partition in list(self._partitions.values()):
             if not partition.ready or partition.dead:
                 continue
             if partition.in_flight is not None:
                 urgent_in_flight = urgent_in_flight or partition.in_flight.urgent
-                bulk = bulk and partition.in_flight.urgent
+                may_go = may_go and partition.in_flight.urgent
             elif partition.urgent:
                 urgent_in_flight = True
-                self._overtaken += 1
-                yield self._in_flight(partition, partition.urgent.popleft())
+                batch = self._in_flight(partition, partition.urgent.popleft())
+                self._overtaken += len(batch.messages)
+                yield batch
             elif partition.bulk or partition.ripe:
                 idle.append(partition)
-        if bulk and (not urgent_in_flight or self._overtaken >= OVERTAKING):
+        if may_go and (not urgent_in_flight or self._overtaken >= OVERTAKING):
             yield from self._slice_of_bulk(idle)
 
     def _slice_of_bulk(self, idle: list[Partition]) -> Iterator[EngineBatch]:

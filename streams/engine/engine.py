@@ -244,9 +244,10 @@ class Engine:
         partition = batch.owner
         if not batch.urgent:
             self._group.room.give(len(batch.messages))
+        partition.in_flight = None  # also of a dead one: the two hold each other
         if partition.dead:
+            self._ready.set()
             return
-        partition.in_flight = None
         if batch.error is not None:
             self.fail(batch.error)
             return

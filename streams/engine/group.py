@@ -6,11 +6,13 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from agents.ports import Clock
 from streams.engine.config import EngineConfig
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.02
 TELL_EVERY_MS = 200
 PAUSE_AFTER_S = 1.0
+ASK_S = 1.0
 SAY_EVERY_S = 30.0
 
 
@@ -62,7 +65,7 @@ class GroupConsumer:
         self._told_at = 0
         self._errors_told: dict[int, float] = {}
         self._full_since: float | None = None
-        self._paused: list[TopicPartition] = []
+        self._paused: deque[TopicPartition] = deque()
         self.health = Health(int(config.bulk_consumer().get("fetch.wait.max.ms", 500)))
         self.offsets = Offsets(failed)
         """Commits where delivery is at least once."""
@@ -153,7 +156,7 @@ class GroupConsumer:
     def _step(self, consumer: Consumer) -> None:
         if not self._commands.empty():
             self._serve(0)
-        self.offsets.send(consumer, self.owned)
+        self.offsets.send(consumer, self.owned, broker_up=self.health.up)
         if self.room.full:
             self._stand_still(consumer)
             return
@@ -185,20 +188,29 @@ class GroupConsumer:
             self._serve(0.02)
             return
         if not self._paused:
-            self._paused = consumer.assignment()
-            consumer.pause(self._paused)
+            self._paused = deque(consumer.assignment())
+            consumer.pause(list(self._paused))
             self.health.broken()
+        self._ask_for_an_end(consumer)
         message = consumer.poll(POLL_S)  # paused partitions give nothing; rebalances and the group's life go on
         self.refresh(consumer)
         if message is not None:
             self._pass_on(sort([message], self.epochs), drained=False)
+
+    def _ask_for_an_end(self, consumer: Consumer) -> None:
+        """What is paused is not fetched, and nobody would tell how far it is behind: ask, one partition a turn."""
+        if self._paused and self.health.up:
+            self._paused.rotate()
+            tp = self._paused[0]
+            with suppress(KafkaException):
+                self.health.told(tp.topic, tp.partition, consumer.get_watermark_offsets(tp, timeout=ASK_S)[1])
 
     def _go_on(self, consumer: Consumer) -> None:
         self._full_since = None
         if self._paused:
             held = {(tp.topic, tp.partition) for tp in consumer.assignment()} - self.held_back
             consumer.resume([tp for tp in self._paused if (tp.topic, tp.partition) in held])
-            self._paused = []
+            self._paused.clear()
 
     def _statistics(self, text: str) -> None:
         before = self.health.up

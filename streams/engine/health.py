@@ -70,6 +70,10 @@ class Health:
         """Fetching was interrupted."""
         self._since = None
 
+    def told(self, topic: str, number: int, end: int) -> None:
+        """The broker was asked where this partition ends."""
+        self.ends[topic, number] = end
+
     def statistics(self, text: str) -> None:
         """Take librdkafka's statistics."""
         found = _decoder.decode(text)
@@ -80,8 +84,9 @@ class Health:
         self.up = connected >= self._was_connected and not any(self._is_away(broker) for broker in leaders)
         if not self.up or any(broker.rxidle >= self._silent_us for broker in leaders):
             self.broken()
+        # what is not fetched keeps the end of its last fetch there; `told` may know more
         self.ends = {
-            (topic, int(number)): partition.ls_offset
+            (topic, int(number)): max(partition.ls_offset, self.ends.get((topic, int(number)), 0))
             for topic, held in found.topics.items()
             for number, partition in held.partitions.items()
             if partition.ls_offset >= 0

@@ -14,49 +14,45 @@ from collections.abc import Callable, Iterable
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.errors import PartError
-from streams.engine.retry import AWAY, error_of
+from streams.engine.retry import error_of
 
 log = logging.getLogger(__name__)
 Name = tuple[str, int]
 AGAIN_S = 0.5
-REFUSED_AT_MOST = 20
-"""In a row, other than because the broker is away or a rebalance has begun."""
-REBALANCING = frozenset(
-    (
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError.FENCED_MEMBER_EPOCH,
-    )
-)
-"""A callback is about to say which partitions these offsets no longer matter for."""
+LATE_S = 60.0
+"""So long may a broker that answers all else leave offsets uncommitted: all of it would be done anew after a crash."""
+LONGEST_LOOK_S = 1.0
+"""What a pause of the process counts at most."""
 
 
 class Offsets:
     """What is done and not known to be committed. All but `done` in the consumer's thread."""
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
-        """`failed` is told when the broker goes on refusing."""
+        """`failed` is told when nothing is committed for `LATE_S`: a new client may do better."""
         self._failed = failed
         self._lock = threading.Lock()
         self._open: dict[Name, int] = {}
         self._asked = False
         self._not_before = 0.0
-        self._refused = 0
+        self._refusal = "no answer"
+        self._looked_at = 0.0
+        self._late_s = 0.0
 
     def done(self, offsets: Iterable[TopicPartition]) -> None:
         """All up to here may be committed. Any thread."""
         with self._lock:
             self._open.update({(tp.topic, tp.partition): tp.offset for tp in offsets})
 
-    def send(self, consumer: Consumer, owned: set[Name]) -> None:
+    def send(self, consumer: Consumer, owned: set[Name], *, broker_up: bool = True) -> None:
         """Ask for it, unless the last answer is awaited. What is not in `owned` is no longer ours to commit."""
-        if self._asked or not self._open or time.monotonic() < self._not_before:
+        now = time.monotonic()
+        self._look(now, broker_up)
+        if self._asked or not self._open or now < self._not_before:
             return
         with self._lock:
             self._open = {name: offset for name, offset in self._open.items() if name in owned}
-        offsets = self._of(owned)
+            offsets = [TopicPartition(*name, offset) for name, offset in self._open.items()]
         if not offsets:
             return
         self._asked = True
@@ -71,19 +67,18 @@ class Offsets:
         self._forget(tp for tp in committed if error is None and tp.error is None)
         error = error or next((tp.error for tp in committed if tp.error is not None), None)
         if error is None:
-            self._refused = 0
+            self._begin_anew()
             return
         self._not_before = time.monotonic() + AGAIN_S
-        if error.retriable() or error.code() in AWAY | REBALANCING:
-            return
-        self._refused += 1
-        log.warning("offsets are not committed: %s: %s", error.name(), error.str())
-        if self._refused >= REFUSED_AT_MOST:
-            self._failed(PartError(f"the broker refuses to commit offsets: {error.name()}: {error.str()}"))
+        refusal = f"{error.name()}: {error.str()}"
+        if refusal != self._refusal:
+            log.warning("offsets are not committed, trying again (%s)", refusal)
+            self._refusal = refusal
 
     def settle(self, consumer: Consumer, names: set[Name]) -> None:
-        """`names` are given up: commit what is open of them, and wait until that is done."""
-        offsets = self._of(names)
+        """`names` are given up: commit what is open of them, and wait for it as long as librdkafka does."""
+        with self._lock:
+            offsets = [TopicPartition(*name, offset) for name, offset in self._open.items() if name in names]
         if offsets:
             try:
                 refused = [tp.error for tp in consumer.commit(offsets=offsets, asynchronous=False) if tp.error]
@@ -97,10 +92,20 @@ class Offsets:
         """`names` belong to others: nothing of them is committed any more."""
         with self._lock:
             self._open = {name: offset for name, offset in self._open.items() if name not in names}
+        self._begin_anew()
 
-    def _of(self, names: set[Name]) -> list[TopicPartition]:
-        with self._lock:
-            return [TopicPartition(*name, offset) for name, offset in self._open.items() if name in names]
+    def _look(self, now: float, broker_up: bool) -> None:
+        """Count how long something is open while the broker is there."""
+        passed, self._looked_at = min(now - self._looked_at, LONGEST_LOOK_S), now
+        if not self._open or not broker_up:
+            self._late_s = 0.0
+            return
+        self._late_s += passed
+        if self._late_s > LATE_S:
+            self._failed(PartError(f"no offsets were committed for {LATE_S:.0f} s: {self._refusal}"))
+
+    def _begin_anew(self) -> None:
+        self._late_s, self._refusal = 0.0, "no answer"
 
     def _forget(self, committed: Iterable[TopicPartition]) -> None:
         with self._lock:

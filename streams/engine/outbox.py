@@ -38,7 +38,10 @@ class Outbox(Protocol):
         """Add one record, its parts given one by one: the changelog has thousands a commit. Raises as `produce`."""
 
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
-        """Make records and offsets visible. Raises `MustAbortError`, `FencedError`, `TooLargeError`."""
+        """Make records and offsets visible, the latter perhaps a moment later.
+
+        Raises `MustAbortError`, `FencedError`, `TooLargeError`.
+        """
 
     def abort(self) -> None:
         """Take back what can be taken back. Raises `FencedError`, and `TooLargeError` when that was the cause."""
@@ -186,7 +189,7 @@ class TransactionalOutbox(_Producing):
 
 
 class FlushingOutbox(_Producing):
-    """At least once, for brokers without sound transactions: flush, then commit the offsets."""
+    """At least once, for brokers without sound transactions: flush, then hand over the offsets."""
 
     def __init__(self, config: EngineConfig, retry: Retry, done: Callable[[list[TopicPartition]], None]) -> None:
         """`done` has the group's consumer commit these offsets, soon (`offsets.Offsets`)."""

@@ -166,6 +166,7 @@ class Ownership:
         for partition in lost:
             self._drop(partition)
         self._leaving = set()
+        self._go_on()
 
     def _gone(self, names: Iterable[Name]) -> set[int]:
         names = set(names)

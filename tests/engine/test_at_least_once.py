@@ -86,9 +86,11 @@ def test_a_sink_that_is_away_stops_the_input_and_loses_nothing(kafka: Any, prefi
         wait_until(lambda: _stands_still(sink.waiting))
         assert len(sink.waiting) < 50_000
         assert set(committed(kafka.bootstrap, settings.group, settings.topics).values()) == {-1001}
+        publish(kafka.bootstrap, f"{prefix}-in", [(f"c{n}", {}) for n in range(1_000)])
+        wait_until(lambda: sum(told.lags.values()) == 51_000 - len(sink.waiting))  # though nothing is fetched
         sink.away = False
         wait_read(thread, settings)
-    assert len(set(sink.stored)) == len(sink.stored) == 50_000
+    assert len(set(sink.stored)) == len(sink.stored) == 51_000
     assert told.aborts == 0
 
 
