@@ -114,7 +114,7 @@ def die_in_rebalance(scene: Scene) -> None:
 @fault()
 def die_in_history(scene: Scene) -> None:
     """A history worker dies when its rows are inserted and its offsets are not committed."""
-    die_at(scene, "after-sink", "before-commit", role="history")
+    die_at(scene, "after-sink", "before-offsets", role="history")
 
 
 # --- workers that pause, come and go

@@ -19,6 +19,7 @@ from typing import Any
 from agents.shell import Shell
 from streams.engine import retry
 from streams.engine.clock import SystemClock
+from streams.engine.offsets import Offsets
 from streams.engine.ownership import Ownership
 from streams.engine.restore import Restorer
 
@@ -52,15 +53,20 @@ def mine(reached: Callable[[str], None]) -> None:
     """Lay the points into the engine: before and after each step that waits for Kafka or ClickHouse, and the others."""
     wait, until_back = retry.Retry.__call__, retry.Retry.until_part_is_back
     one, read, give_up, begin = Shell._one, Restorer._read, Ownership.give_up, Ownership.begin
+    done = Offsets.done
 
     def around(step: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(self: Any, what: str, action: Any) -> Any:
+        def wrapped(self: Any, what: str, action: Any, *more: Any) -> Any:
             reached(f"before-{what}")
-            result = step(self, what, action)
+            result = step(self, what, action, *more)
             reached(f"after-{what}")
             return result
 
         return wrapped
+
+    def before_offsets(self: Any, offsets: Any) -> None:
+        reached("before-offsets")
+        done(self, offsets)
 
     def in_batch(self: Any, batch: Any, message: Any, decide: Any) -> None:
         if message is not batch.messages[0]:
@@ -88,6 +94,7 @@ def mine(reached: Callable[[str], None]) -> None:
         return begun
 
     retry.Retry.__call__ = around(wait)  # type: ignore[method-assign]
+    Offsets.done = before_offsets  # type: ignore[method-assign]
     retry.Retry.until_part_is_back = around(until_back)  # type: ignore[method-assign]
     Shell._one = in_batch  # type: ignore[method-assign]
     Restorer._read = in_recovery  # type: ignore[method-assign]
