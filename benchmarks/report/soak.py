@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.report.markdown import table
 from benchmarks.soak.chart import Band, svg
 from benchmarks.soak.samples import fifths
 
+SETTLING_S = 10.0
+"""From here on a sample tells of what was away, and not of the moment before."""
 TEXT = """\
 A whole Yupan on this machine: Apache Kafka, a ClickHouse server, a worker of each role, the simulator's mix of events.
 The capacity is how fast a worker of each role works off a backlog, both at the same time; *all* is what both get done
 while more than that is written, on the same cores: {capacity}.
-The load was {rate:,} events a second of {customers:,} customers for {minutes:g} minutes. {away}
+The load was {rate:,} events a second of {customers:,} customers for {minutes:g} minutes.
+{away}
 
 ![Memory, lag, events, pops and reminders over time](performance/{name}.svg)
 
@@ -23,7 +27,7 @@ What grows in `decide` are armed deadlines: each call is forgotten an hour after
 do the records of those who call again within the hour, which are read and written at each phase.
 
 {answers}
-
+{phases}
 At the end {records:,} records lay in the topics that the history keeps; {missing}. The workers caught up
 {caught_up:.0f} s after the load had ended; {restarts} of them were started again meanwhile, {unanswered} probes had no
 answer."""
@@ -56,6 +60,7 @@ class Soak:
             name=self._name,
             course=table(head, course),
             answers=table(("", "p50, ms", "p99, ms", "longest, ms", "probes"), _answers(found)),
+            phases=_phases(found),
             records=found["records"],
             missing="none is missing in ClickHouse" if not found["missing"] else f"**missing: {found['missing']}**",
             caught_up=found["caught_up_s"],
@@ -71,6 +76,29 @@ class Soak:
 def _away(found: Mapping[str, Any]) -> str:
     gone = [f"{band['what']} was killed and away for {band['until'] - band['since']:.0f} s" for band in found["away"]]
     return f"Meanwhile {', then '.join(gone)}." if gone else "Nothing was taken away."
+
+
+def _phases(found: Mapping[str, Any]) -> str:
+    """What was seen before anything was taken away, and while each part was away: medians of the samples."""
+    bands = [Band(**band) for band in found["away"]]
+    if not bands:
+        return ""
+    before = Band("nothing", 0.0, min(band.since for band in bands))
+    rows = [_phase(band, found["samples"]) for band in (before, *bands)]
+    head = ("away", "pops p50, ms", "pops p99, ms", "reminders p50, ms", "history, MB", "broker said to be up")
+    return f"\nWhat a sample of 5 s showed in the middle, by what was away at the time:\n\n{table(head, rows)}\n"
+
+
+def _phase(band: Band, samples: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    within = [sample for sample in samples if band.since + SETTLING_S <= sample["s"] < band.until]
+
+    def middle(group: str, key: str) -> str:
+        seen = [sample[group][key] for sample in within if sample[group] and sample[group][key] is not None]
+        return f"{statistics.median(seen):,.0f}" if seen else "none"
+
+    up = sum(sample["broker_up"] for sample in within) / max(len(within), 1)
+    times = (middle("pop_ms", "p50"), middle("pop_ms", "p99"), middle("reminder_ms", "p50"))
+    return band.what, *times, middle("memory_mb", "history"), f"{up:.0%}"
 
 
 def _answers(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
