@@ -160,7 +160,7 @@ class Engine:
             works.append(self._poll_urgent())
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]
         if not self.config.transactional:
-            log.warning("%s: delivery is at least once: after a crash, repeats are possible", self.config.group)
+            log.warning("%s: delivery is at least once: repeats are possible", self.config.group)
 
     async def _connect(self) -> None:
         """All clients at the same time: after a crash the broker takes a while to abort what was left open."""
