@@ -107,6 +107,7 @@ def die_in_rebalance(scene: Scene) -> None:
     """A worker dies while partitions are revoked or assigned."""
     for moment, point in zip(scene.moments(3), ("before-revoke", "after-revoke", "in-assign"), strict=True):
         scene.until(moment)
+        scene.wait_owned("decide")  # who is added to a rebalance under way takes nothing away from anybody
         scene.strike(point, "decide", lambda: scene.add("decide"))
         scene.remove(scene.workers("decide")[-1])
 

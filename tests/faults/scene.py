@@ -258,7 +258,11 @@ class Scene:
             for _ in range(count):
                 self.add(role)
         for role in self._count:
-            self.wait(lambda role=role: sum(w.assigned() for w in self.workers(role)) >= PARTITIONS, f"{role} runs")
+            self.wait_owned(role)
+
+    def wait_owned(self, role: str) -> None:
+        """Wait until the workers of a role own all partitions, so that no rebalance is under way."""
+        self.wait(lambda: sum(w.assigned() for w in self.workers(role)) >= PARTITIONS, f"{role} runs")
 
     def start_feeding(self, workload: Workload, marks: Mapping[tuple[str, int], int]) -> None:
         """Start the observer and the feeder."""
