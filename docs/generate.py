@@ -29,6 +29,7 @@ from streams.cli import cli  # noqa: E402
 from streams.settings import Settings  # noqa: E402
 from tests.faults.faults import FAULTS  # noqa: E402
 from tests.faults.results import kept, totals  # noqa: E402
+from tests.model.mutations import MUTATIONS  # noqa: E402
 
 REFERENCE = HERE / "reference.md"
 RELIABILITY = HERE / "reliability.md"
@@ -218,6 +219,21 @@ def faults() -> str:
     return table(head, [*found, *together])
 
 
+def mutations() -> str:
+    """Every rule of the engine that a test takes out, and what the model finds then."""
+    found = ((name.replace("_", " "), _broken(mutation.breaks)) for name, mutation in MUTATIONS.items())
+    return table(("the engine is made one that …", "what is told"), found)
+
+
+def _broken(pattern: str) -> str:
+    told = pattern.replace("[0-9]+ ", "too many ").replace(" . ", " … ").split("|")
+    return (
+        " or ".join(map(plain, told))
+        if pattern
+        else "one in about a thousand interleavings finds it: not in a quick test"
+    )
+
+
 def _counted(said: Mapping[str, Any]) -> tuple[str, ...]:
     numbers = (f"{said[name]:,}" for name in ("runs", "events", "lost", "doubled"))
     return (*numbers, f"{said['longest_pause_s']:.1f} s", ", ".join(map(str, said["seeds"])))
@@ -231,7 +247,10 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "metrics": metrics,
     "checks": checks,
 }
-PAGES: dict[Path, dict[str, Callable[[], str]]] = {REFERENCE: SECTIONS, RELIABILITY: {"faults": faults}}
+PAGES: dict[Path, dict[str, Callable[[], str]]] = {
+    REFERENCE: SECTIONS,
+    RELIABILITY: {"faults": faults, "mutations": mutations},
+}
 
 
 def fill(page: Path, text: str) -> str:

@@ -63,7 +63,12 @@ METRICS = (
     ),
     # the engine
     Metric("yupan_transactions", "counter", "Transactions, by outcome (committed, aborted)", ("role", "outcome")),
-    Metric("yupan_commit_seconds", "histogram", "Duration of a commit; at least once without that of the offsets", ("role",)),
+    Metric(
+        "yupan_commit_seconds",
+        "histogram",
+        "Duration of a commit (at least once: but of the offsets)",
+        ("role",),
+    ),
     Metric("yupan_pending_batches", "gauge", "Batches decided and not yet in a transaction", ("role",)),
     Metric("yupan_assigned_partitions", "gauge", "Partitions that this worker owns", ("role",)),
     Metric("yupan_restore_seconds", "histogram", "Restoring one partition's ledger", ("role",)),
