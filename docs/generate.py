@@ -222,16 +222,14 @@ def faults() -> str:
 def mutations() -> str:
     """Every rule of the engine that a test takes out, and what the model finds then."""
     found = ((name.replace("_", " "), _broken(mutation.breaks)) for name, mutation in MUTATIONS.items())
-    return table(("the engine is made one that …", "what is told"), found)
+    return table(("what is made of the engine", "what the model tells then"), found)
 
 
 def _broken(pattern: str) -> str:
+    if not pattern:
+        return "found in about one of a thousand interleavings: not by a quick test"
     told = pattern.replace("[0-9]+ ", "too many ").replace(" . ", " … ").split("|")
-    return (
-        " or ".join(map(plain, told))
-        if pattern
-        else "one in about a thousand interleavings finds it: not in a quick test"
-    )
+    return " or ".join(map(plain, told))
 
 
 def _counted(said: Mapping[str, Any]) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ METRICS = (
     Metric(
         "yupan_commit_seconds",
         "histogram",
-        "Duration of a commit (at least once: but of the offsets)",
+        "Duration of a commit (at least once: without the offsets)",
         ("role",),
     ),
     Metric("yupan_pending_batches", "gauge", "Batches decided and not yet in a transaction", ("role",)),
