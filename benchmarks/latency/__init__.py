@@ -47,6 +47,8 @@ class Plan:
         self.blocks = 2 if quick else 5
         self.backlog = 250_000 if quick else 1_000_000
         self.rates = (USUAL,) if quick else RATES
+        self.blocks_besides = 2
+        """At half load and another rate than the usual."""
 
 
 class Pair:
@@ -65,11 +67,13 @@ class Pair:
         after, ended = self._progress.done(BULK), time.monotonic()
         return (after - before) / (ended - began), found
 
-    def measure(self, rate: float, plan: Plan, more: Callable[[], bool] = lambda: True) -> Figures:
+    def measure(
+        self, rate: float, plan: Plan, more: Callable[[], bool] = lambda: True, blocks: int | None = None
+    ) -> Figures:
         """Blocks in turn, as many as planned, while there is `more` of what they are measured beside."""
         with_calls, without = [], []
         found: dict[str, list[float]] = {"hop": [], "hop_beside": [], "pop": []}
-        for _ in range(plan.blocks):
+        for _ in range(blocks or plan.blocks):
             if with_calls and not more():
                 break
             bulk, alone = self.block(self._hops, rate, plan.block_s)
@@ -147,11 +151,15 @@ def _under_load(place: Site, pair: Pair, plan: Plan, say: Say) -> Figures:
         say(f"with a backlog: {backlog}")
         wait_for(lambda: progress.done(BULK) >= written, "catching up")
     half = backlog["events_per_s_without_calls"] / 2
-    seconds = 2 * plan.blocks * plan.block_s * 1.5 + 5
+    blocks = {rate: plan.blocks if rate == USUAL else plan.blocks_besides for rate in plan.rates}
+    seconds = 2 * sum(blocks.values()) * plan.block_s * 1.5 + 5
+    by_rate = {}
     with feeding(place.bootstrap, now_ms() - HOUR_MS, half, seconds):
-        half_load = pair.measure(USUAL, plan)
-    say(f"at half load: {half_load}")
-    return {"backlog": {**backlog, "events": plan.backlog}, "half_load": half_load}
+        for rate, count in blocks.items():
+            by_rate[str(rate)] = pair.measure(rate, plan, blocks=count)
+            say(f"{rate} calls a second, at half load: {by_rate[str(rate)]}")
+    loaded = {"half_load": by_rate[str(USUAL)], "half_load_by_rate": by_rate}
+    return {"backlog": {**backlog, "events": plan.backlog}, **loaded}
 
 
 def _more(left: Callable[[], int]) -> Callable[[], bool]:

@@ -47,7 +47,7 @@ def charts(found: Mapping[str, Any]) -> dict[str, str]:
     """Bars of the 99th percentiles."""
     drawn = []
     for name, case in _cases(found["latency_ms"]).items():
-        label = f"{name}, {case['calls_per_s']}/s"
+        label = f"{name.partition(' (')[0]}, {case['calls_per_s']}/s"
         drawn.append(Bar(f"hop: {label}", case["hop"]["p99"], f"{case['hop']['p99']:.1f}"))
         drawn.append(Bar(f"pop: {label}", case["pop"]["p99"], f"{case['pop']['p99']:.1f}", ours=True))
     return {"latency.svg": bars("99th percentile, ms", drawn)}
@@ -55,7 +55,8 @@ def charts(found: Mapping[str, Any]) -> dict[str, str]:
 
 def _cases(own: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     idle = {f"idle ({rate})": case for rate, case in own["by_rate"].items()}
-    return {**idle, "half load": own["half_load"], "backlog": own["backlog"]}
+    half = {f"half load ({rate})": case for rate, case in own["half_load_by_rate"].items()}
+    return {**idle, **half, "backlog": own["backlog"]}
 
 
 def _row(name: str, case: Mapping[str, Any]) -> tuple[str, ...]:
