@@ -11,10 +11,13 @@ import pytest
 from agents.ports import Batch, Fired
 from schemas.errors import PartError, RecordError, UsageError
 from streams.engine.batch import EngineBatch, Output
+from streams.engine.config import EngineConfig
 from streams.engine.deadletters import DeadLetterLimit, TooManyDeadLettersError
 from streams.engine.deadlines import Deadlines
+from streams.engine.engine import Engine
 from streams.engine.partition import Partition
 from tests.engine.bench import Bench, Record
+from tests.engine.kit import dead_letter
 
 
 def test_the_batch_is_what_agents_expect() -> None:
@@ -347,3 +350,18 @@ def test_the_age_of_a_batch_is_that_of_the_record_that_waited_longest() -> None:
             with batch.scope(message):
                 batch.occurred(occurred)
     assert batch.ages(10_000, 51.5) == {"received": 1.5, "broker": 6.0, "occurred": 1.5}
+
+
+def test_a_dead_partition_and_its_batch_let_go_of_each_other() -> None:
+    """What has been set aside by the collector before would stay for ever as a cycle."""
+    engine = Engine(EngineConfig("nowhere", "g", ("in",)), dead_letter=dead_letter, on_failure=_raise)
+    partition = Partition(0, 1, {"in": 0}, Deadlines())
+    partition.dead = True
+    partition.in_flight = batch = EngineBatch(engine._dispatch._desk, partition, "in", [Record(1)])
+    with batch:
+        """Decided too late."""
+    assert partition.in_flight is None
+
+
+def _raise(error: BaseException) -> None:
+    raise error
