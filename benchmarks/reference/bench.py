@@ -11,6 +11,7 @@ from typing import NamedTuple
 from benchmarks.command import Say, say
 from benchmarks.reference import broker
 from benchmarks.reference.program import Program, cpu_seconds
+from benchmarks.reference.steps import steps
 from benchmarks.reference.verdict import judge
 from benchmarks.reference.work import Answer, Job, answer
 from streams.parts.kafka import Kafka
@@ -66,6 +67,12 @@ class Bench:
             cost = self._work(job, events)
             rate = judge(job, self._answers[events])
         return Run(rate.events_per_s, rate.seconds, cost.program_s / events * 1e6, cost.broker_s / events * 1e6)
+
+    def steps(self, events: int) -> dict[str, float]:
+        """What reading, decoding and deciding cost on the program's core, µs an event."""
+        source = self._source(events)
+        with cores(self._program_core):
+            return steps(self._bootstrap, source, events)
 
     def warm_up(self, system: str, events: int) -> None:
         """A quarter of a run that does not count: the broker's JVM compiles what is hot."""

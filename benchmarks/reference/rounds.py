@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from benchmarks.command import Say
 from benchmarks.reference.bench import Bench, Run, cores
@@ -29,7 +29,16 @@ RATIOS = {
 """Whose figure is divided by whose."""
 
 
-def run(systems: Sequence[str], rounds: int, say: Say, scale: float = 1.0) -> dict[str, list[Run]]:
+class Found(NamedTuple):
+    """What was measured."""
+
+    runs: dict[str, list[Run]]
+    """By system."""
+    steps_us: dict[str, float]
+    """What every system does to an event (`steps`)."""
+
+
+def run(systems: Sequence[str], rounds: int, say: Say, scale: float = 1.0) -> Found:
     """All rounds of these systems. `scale`: more or fewer events than fit the systems."""
     systems = [system for system in systems if _is_ready(system, say)]
     usable = sorted(os.sched_getaffinity(0))
@@ -47,9 +56,11 @@ def run(systems: Sequence[str], rounds: int, say: Say, scale: float = 1.0) -> di
                 found = bench.measure(system, number, int(EVENTS[system] * scale))
                 runs[system].append(found)
                 _tell(number, system, found, say)
+        common = bench.steps(int(EVENTS["plain"] * scale))
+        say(f"of this, µs an event: {common}")
     finally:
         kafka.stop()
-    return runs
+    return Found(runs, common)
 
 
 def _is_ready(system: str, say: Say) -> bool:
@@ -69,9 +80,10 @@ def _tell(number: int, system: str, found: Run, say: Say) -> None:
     )
 
 
-def summary(runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
+def summary(found: Found) -> dict[str, Any]:
     """Medians, ours divided by the others', and what the medians are of."""
-    medians = {system: statistics.median(one.events_per_s for one in found) for system, found in runs.items()}
+    runs = found.runs
+    medians = {system: statistics.median(one.events_per_s for one in own) for system, own in runs.items()}
     ratios = {
         name: round(medians[ours] / medians[other], 3)
         for name, (ours, other) in RATIOS.items()
@@ -80,7 +92,8 @@ def summary(runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
     return {
         "reference_work": {system: round(rate) for system, rate in medians.items()},
         "ratios": ratios,
-        "runs": {system: _runs(found) for system, found in runs.items()},
+        "runs": {system: _runs(own) for system, own in runs.items()},
+        "steps_us": found.steps_us,
     }
 
 

@@ -10,7 +10,8 @@ from confluent_kafka import Producer
 from benchmarks.reference import broker
 from benchmarks.reference.bench import Bench, Run
 from benchmarks.reference.program import EVENTS
-from benchmarks.reference.rounds import RATIOS, summary
+from benchmarks.reference.rounds import RATIOS, Found, summary
+from benchmarks.reference.steps import steps
 from benchmarks.reference.verdict import WrongResultError, _customer, judge
 from benchmarks.reference.work import Job, answer, encode
 from benchmarks.results import line
@@ -19,8 +20,8 @@ from streams.parts.kafka import Kafka
 FEW = 2_000
 
 
-def runs(rates: dict[str, list[float]]) -> dict[str, list[Run]]:
-    return {system: [Run(rate, 6.0, 10.0, 5.0) for rate in found] for system, found in rates.items()}
+def runs(rates: dict[str, list[float]]) -> Found:
+    return Found({system: [Run(rate, 6.0, 10.0, 5.0) for rate in found] for system, found in rates.items()}, {})
 
 
 def test_ratios_are_ours_divided_by_the_others() -> None:
@@ -96,3 +97,11 @@ def test_the_systems_do_the_work(kafka: Kafka) -> None:
     bench = Bench(kafka, usable[0], usable[-1], lambda _: None)
     for system in ("yupan_rocksdb", "plain"):
         assert bench.measure(system, 1, FEW).events_per_s > 0
+
+
+def test_each_step_costs_something(kafka: Kafka, prefix: str) -> None:
+    broker.create(kafka.bootstrap, prefix)
+    broker.publish(kafka.bootstrap, prefix, FEW)
+    found = steps(kafka.bootstrap, prefix, FEW)
+    assert list(found) == ["reading", "decoding", "deciding"]
+    assert found["decoding"] > 0
