@@ -31,7 +31,7 @@ from streams.settings import Settings
 log = logging.getLogger("yupan.worker")
 HISTORY_COMMIT_MS = 1_000
 HISTORY_COMMIT_EVENTS = 50_000
-COLLECT_AFTER = (10_000, 5, 20)
+COLLECT_AFTER = (10_000, 5, 4)
 """When Python looks for cycles. Every event makes some hundred objects, many of which stay (the ledger): with the
 usual thresholds a quarter of the time to decide would go into looking through them, and there are hardly any cycles."""
 _CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")

@@ -11,7 +11,7 @@ from benchmarks.reference.bench import cores
 from streams.parts.kafka import Kafka
 
 Sizes = Mapping[str, tuple[int, ...]]
-QUICK: Sizes = {"memory": (10_000,), "rocksdb": (10_000,), "workers": (), "deadlines": (10_000,)}
+QUICK: Sizes = {"memory": (10_000,), "rocksdb": (10_000,), "workers": (), "deadlines": (50_000,)}
 MIDDLE: Sizes = {
     "memory": (10_000, 300_000),
     "rocksdb": (10_000, 1_000_000),

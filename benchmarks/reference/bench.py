@@ -68,11 +68,11 @@ class Bench:
             rate = judge(job, self._answers[events])
         return Run(rate.events_per_s, rate.seconds, cost.program_s / events * 1e6, cost.broker_s / events * 1e6)
 
-    def steps(self, events: int) -> dict[str, float]:
-        """What reading, decoding and deciding cost on the program's core, µs an event."""
+    def steps(self, events: int, read: int) -> dict[str, float]:
+        """What reading, decoding and deciding cost on the program's core, µs an event, reading so many of `events`."""
         source = self._source(events)
         with cores(self._program_core):
-            return steps(self._bootstrap, source, events)
+            return steps(self._bootstrap, source, read)
 
     def warm_up(self, system: str, events: int) -> None:
         """A quarter of a run that does not count: the broker's JVM compiles what is hot."""

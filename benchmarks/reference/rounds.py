@@ -15,6 +15,7 @@ from streams.parts.kafka import Kafka
 
 ROUNDS, QUICK_ROUNDS = 5, 1
 STEADY_S = 5.0
+STEPS_EVENTS = 300_000
 RATIOS = {
     "plain": ("yupan", "plain"),
     "plain_coalesced": ("yupan", "plain_coalesced"),
@@ -56,7 +57,7 @@ def run(systems: Sequence[str], rounds: int, say: Say, scale: float = 1.0) -> Fo
                 found = bench.measure(system, number, int(EVENTS[system] * scale))
                 runs[system].append(found)
                 _tell(number, system, found, say)
-        common = bench.steps(int(EVENTS["plain"] * scale))
+        common = bench.steps(int(EVENTS["plain"] * scale), int(STEPS_EVENTS * scale))
         say(f"of this, µs an event: {common}")
     finally:
         kafka.stop()

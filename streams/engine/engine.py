@@ -317,6 +317,6 @@ class Engine:
         for (topic, number), end in {**self._group.health.ends, **self._urgent.health.ends}.items():
             partition = self.partitions.get(number)
             if partition is not None and topic in partition.offsets:
-                decided, broker_ms = partition.decided.get(topic, (max(partition.offsets[topic], 0), now))
+                decided, broker_ms = partition.decided[topic]
                 records = max(end - decided, 0)
                 self._metrics.lag(topic, number, records, (now - broker_ms) / 1000 if records else 0.0)

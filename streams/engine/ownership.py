@@ -94,6 +94,7 @@ class Ownership:
                 deadlines = Deadlines(self._config.quiet_ms, self._config.clock == "events")
                 partition = self._partitions[number] = Partition(number, next(self._epochs), {}, deadlines)
             partition.offsets[topic] = offset
+            partition.decided[topic] = max(offset, 0), self._clock.now_ms()
             begun[number] = partition
         return list(begun.values())
 

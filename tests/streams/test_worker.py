@@ -12,6 +12,7 @@ from streams import worker
 
 @pytest.fixture
 def as_before() -> Iterator[None]:
+    gc.unfreeze()  # engines in this process set aside what they restore
     thresholds, callbacks = gc.get_threshold(), list(gc.callbacks)
     yield
     gc.set_threshold(*thresholds)
