@@ -80,7 +80,7 @@ def _steps(steps: Mapping[str, float], runs: Mapping[str, Any]) -> str:
     rows = [(name, *[f"{us:.1f}"] * len(OWN)) for name, us in steps.items()]
     rows.append(("its own", *(f"{runs[system]['program_us'] - shared:.1f}" for system in OWN)))
     rows.append(("together", *(f"{runs[system]['program_us']:.1f}" for system in OWN)))
-    left = runs["plain"]["program_us"] / GOALS["plain"][1] - shared
+    left = max(runs["plain"]["program_us"] / GOALS["plain"][1] - shared, 0.0)
     head = ("step", *(SYSTEMS[system][0] for system in OWN))
     return STEPS.format(rows=table(head, rows), shared=shared, decoding=steps["decoding"], left=left)
 
