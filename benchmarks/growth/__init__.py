@@ -28,7 +28,7 @@ GOALS = {"rocksdb_memory_mb": 2_048}
 
 
 def measure(quick: bool, say: Say) -> dict[str, object]:
-    """Some sizes; quick: the smallest, and one worker alone."""
+    """Some sizes; quick: the smallest, and no workers beside each other."""
     return grow(QUICK if quick else MIDDLE, 150_000 if quick else 400_000, say)
 
 

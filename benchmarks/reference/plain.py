@@ -33,7 +33,7 @@ def run(job: Job, *, coalesced: bool) -> None:
     work = _working(job, send, changed)
     due = time.monotonic()
     while not stop.is_set():
-        work(_fetch(consumer))
+        work(fetch(consumer))
         producer.poll(0)
         if time.monotonic() >= due:
             _commit(job, consumer, producer, send, changed)
@@ -42,7 +42,7 @@ def run(job: Job, *, coalesced: bool) -> None:
     consumer.close()
 
 
-def _fetch(consumer: Consumer) -> list[Message]:
+def fetch(consumer: Consumer) -> list[Message]:
     """What is there: `consume` alone would wait until its list is full."""
     first = consumer.poll(0.02)
     return [] if first is None else [first, *consumer.consume(BATCH - 1, 0)]

@@ -13,10 +13,10 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from benchmarks.reference.broker import QUIET
+from benchmarks.reference.plain import fetch
 from benchmarks.reference.prefetch import CONSUMER
 from benchmarks.reference.work import PARTITIONS, decide, decoder, encode
 
-BATCH = 1_000
 Work = Callable[[Message], Any]
 
 
@@ -63,8 +63,7 @@ def _cost(bootstrap: str, source: str, events: int, work: Work) -> float:
     began, done = time.process_time(), 0
     consumer.assign([TopicPartition(source, number, 0) for number in range(PARTITIONS)])
     while done < events:
-        first = consumer.poll(1.0)
-        for message in [] if first is None else [first, *consumer.consume(BATCH - 1, 0)]:
+        for message in fetch(consumer):
             work(message)
             done += 1
     used = time.process_time() - began

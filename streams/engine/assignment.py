@@ -15,8 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.engine.config import EngineConfig
 from streams.engine.group import GroupConsumer
-from streams.engine.ownership import Name
-from streams.engine.partition import Partition
+from streams.engine.partition import Name, Partition
 from streams.engine.retry import error_of
 
 log = logging.getLogger(__name__)

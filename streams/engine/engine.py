@@ -25,8 +25,8 @@ from streams.engine.group import GroupConsumer
 from streams.engine.instant import InstantProducer
 from streams.engine.metrics import EngineMetrics, NullMetrics
 from streams.engine.outbox import FlushingOutbox, Outbox, SinkOutbox, TransactionalOutbox
-from streams.engine.ownership import Name, Ownership
-from streams.engine.partition import Partition
+from streams.engine.ownership import Ownership
+from streams.engine.partition import Name, Partition
 from streams.engine.precheck import check_topics
 from streams.engine.restore import Restorer
 from streams.engine.retry import FencedError, GaveUpError, Retry, Watchdog

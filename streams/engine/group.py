@@ -20,6 +20,7 @@ from streams.engine.fetched import Fetched, sort
 from streams.engine.health import STATISTICS_MS, Health
 from streams.engine.metrics import EngineMetrics
 from streams.engine.offsets import Offsets
+from streams.engine.partition import Name
 from streams.engine.room import Room
 
 log = logging.getLogger(__name__)
@@ -75,11 +76,11 @@ class GroupConsumer:
         self._nobody: Any = None
         self.epochs: dict[int, int] = {}
         """The life that each partition's fetched records belong to; written in this thread."""
-        self.positions: dict[tuple[str, int], int] = {}
+        self.positions: dict[Name, int] = {}
         """The offset behind what each topic and partition assigned has given; written in this thread."""
-        self.owned: set[tuple[str, int]] = set()
+        self.owned: set[Name] = set()
         """Topics and partitions that the group gave us, urgent ones too; written in this thread."""
-        self.held_back: set[tuple[str, int]] = set()
+        self.held_back: set[Name] = set()
         """Topics and partitions that stay paused until they are restored; written in this thread."""
 
     # --- from other threads

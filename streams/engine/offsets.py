@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.errors import PartError
+from streams.engine.partition import Name
 from streams.engine.retry import error_of
 
 log = logging.getLogger(__name__)
-Name = tuple[str, int]
 AGAIN_S = 0.5
 LATE_S = 60.0
 """So long may a broker that answers all else leave offsets uncommitted: all of it would be done anew after a crash."""

@@ -16,7 +16,7 @@ from streams.engine.committer import Committer
 from streams.engine.config import EngineConfig
 from streams.engine.deadlines import PREFIX, Deadlines
 from streams.engine.metrics import EngineMetrics
-from streams.engine.partition import Partition
+from streams.engine.partition import Name, Partition
 from streams.engine.restore import Restorer
 from streams.engine.retry import FencedError, Retry
 from streams.engine.room import Room
@@ -25,7 +25,6 @@ from streams.engine.store import Store
 from streams.engine.urgent import UrgentConsumer
 
 log = logging.getLogger(__name__)
-Name = tuple[str, int]
 GIVE_UP_S = 15.0
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from streams.engine.batch import EngineBatch
 
 
+Name = tuple[str, int]
+"""A topic, and the number of one of its partitions."""
+
+
 class Partition:
     """Owned from assignment to revocation. A new one, with a new epoch, takes its place after an abort."""
 
