@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.common.place import Place, opened
 from benchmarks.results import store
 
 Say = Callable[[str], None]
-Measure = Callable[[bool, Say], dict[str, Any]]
+Measure = Callable[[bool, Place, Say], dict[str, Any]]
+STARTED = time.monotonic()
 
 
 def say(line: str) -> None:
-    """Tell the person at the terminal how far we are."""
-    print(line, file=sys.stderr, flush=True)
+    """Tell the person at the terminal how far we are, and since when we run."""
+    print(f"{time.monotonic() - STARTED:5.0f} s  {line}", file=sys.stderr, flush=True)
 
 
 def parser(module: str, about: str | None) -> argparse.ArgumentParser:
@@ -31,13 +33,15 @@ def parser(module: str, about: str | None) -> argparse.ArgumentParser:
 def run(name: str, about: str | None, measure: Measure) -> None:
     """Measure one part, keep what it found, print it as the last line."""
     options = parser(f"benchmarks.{name}", about).parse_args()
-    print(json.dumps(measured(name, measure, quick=options.quick, keep=options.keep), ensure_ascii=False))
+    with opened() as place:
+        found = measured(name, lambda: measure(options.quick, place, say), quick=options.quick, keep=options.keep)
+    print(json.dumps(found, ensure_ascii=False))
 
 
-def measured(name: str, measure: Measure, *, quick: bool, keep: bool) -> dict[str, Any]:
+def measured(name: str, measure: Callable[[], dict[str, Any]], *, quick: bool, keep: bool) -> dict[str, Any]:
     """What a part found. A quick run is kept only if that is asked for."""
     started = time.monotonic()
-    found = measure(quick, say)
+    found = measure()
     say(f"{name}: measured in {time.monotonic() - started:.0f} s")
     if keep or not quick:
         store(name, found, quick=quick)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
 from agents.states import states_key
-from benchmarks.reference.broker import QUIET
+from benchmarks.reference.broker import QUIET, make
 from benchmarks.reference.work import PARTITIONS
 from schemas.partition import partition_of
 from schemas.topics import LEDGER, topic_specs
@@ -51,10 +51,7 @@ def records(count: int) -> Iterator[tuple[int, bytes, bytes]]:
 def create(bootstrap: str, name: str) -> None:
     """Create a changelog with the settings of ours."""
     (spec,) = (spec for spec in topic_specs(PARTITIONS, 1) if spec.name == LEDGER)
-    topic = NewTopic(name, PARTITIONS, 1, config=spec.config)
-    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
-    for future in admin.create_topics([topic]).values():
-        future.result(20)
+    make(bootstrap, [NewTopic(name, PARTITIONS, 1, config=spec.config)])
 
 
 def fill(bootstrap: str, changelog: str, count: int) -> int:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.command import Say
-from benchmarks.common.cores import pair
+from benchmarks.common.place import Place
 from benchmarks.growth import customers, deadlines, workers
-from benchmarks.reference.bench import cores
-from streams.parts.kafka import Kafka
 
 Sizes = Mapping[str, tuple[int, ...]]
-QUICK: Sizes = {"memory": (10_000,), "rocksdb": (10_000,), "workers": (), "deadlines": (50_000,)}
+QUICK: Sizes = {"memory": (), "rocksdb": (10_000,), "workers": (), "deadlines": ()}
 MIDDLE: Sizes = {
     "memory": (10_000, 300_000),
     "rocksdb": (10_000, 1_000_000),
@@ -27,26 +25,24 @@ FULL: Sizes = {
 GOALS = {"rocksdb_memory_mb": 2_048}
 
 
-def measure(quick: bool, say: Say) -> dict[str, object]:
-    """Some sizes; quick: the smallest, and no workers beside each other."""
-    return grow(QUICK if quick else MIDDLE, 150_000 if quick else 400_000, say)
+def measure(quick: bool, place: Place, say: Say) -> dict[str, object]:
+    """Some sizes; quick: the smallest, in RocksDB alone."""
+    return grow(QUICK if quick else MIDDLE, 150_000 if quick else 400_000, place, say)
 
 
-def full(quick: bool, say: Say) -> dict[str, object]:
+def full(quick: bool, place: Place, say: Say) -> dict[str, object]:
     """All sizes, up to 5,000,000 customers; there is no quick way."""
-    return grow(FULL, 600_000, say)
+    return grow(FULL, 600_000, place, say)
 
 
-def grow(sizes: Sizes, events: int, say: Say) -> dict[str, object]:
-    """All measurements on one broker."""
-    broker_core, core = pair()
-    with cores(broker_core), Kafka() as kafka:
-        at = kafka.bootstrap
-        found: dict[str, object] = {
-            kind: [customers.measure(at, kind, size, events, core, say) for size in sizes[kind]]
-            for kind in ("memory", "rocksdb")
-        }
-        both = broker_core, core
-        found["workers"] = [workers.measure(at, count, 2 * events, both, say) for count in sizes["workers"]]
-        found["deadlines"] = [deadlines.measure(at, size, core, say) for size in sizes["deadlines"]]
+def grow(sizes: Sizes, events: int, place: Place, say: Say) -> dict[str, object]:
+    """All measurements of these sizes."""
+    at, core = place.bootstrap, place.program_core
+    found: dict[str, object] = {
+        kind: [customers.measure(at, kind, size, events, core, say) for size in sizes[kind]]
+        for kind in ("memory", "rocksdb")
+    }
+    both = place.broker_core, core
+    found["workers"] = [workers.measure(at, count, 2 * events, both, say) for count in sizes["workers"]]
+    found["deadlines"] = [deadlines.measure(at, size, core, say) for size in sizes["deadlines"]]
     return {"events": events, "goals": GOALS, **found}

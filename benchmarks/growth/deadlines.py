@@ -1,4 +1,4 @@
-"""From few armed deadlines to many: how fast they are armed, what they cost, how late they fire.
+"""From few armed deadlines to many: what they cost, how late they fire.
 
 Nearly all fall due at one moment, the worst that can happen; before that, some fall due one after the other, while all
 the others are armed.
@@ -16,7 +16,6 @@ import msgspec
 
 from benchmarks.command import Say
 from benchmarks.common import ledger
-from benchmarks.common.rates import steady_rate
 from benchmarks.growth import input as given
 from benchmarks.growth.program import Options, Program
 from benchmarks.reference import broker
@@ -44,7 +43,7 @@ def measure(bootstrap: str, armed: int, core: int, say: Say) -> Found:
         storm_at = _now() + 30_000 + armed // 8  # late enough for all to be armed, and restored, before
         given.publish(bootstrap, source, _arming(armed, storm_at))
         with Program(options, directory) as program:
-            rate = steady_rate(given.watch(bootstrap, name, source, armed, program), armed)
+            given.watch(bootstrap, name, source, armed, program)
         with Program(options, directory) as program, _Flow(bootstrap, source):
             recovered, memory = program.recovered(), program.memory_mb()
             probes = _probe(bootstrap, source, out)
@@ -55,7 +54,6 @@ def measure(bootstrap: str, armed: int, core: int, say: Say) -> Found:
     late = sorted(storm)
     found = {
         "armed": armed,
-        "armed_per_s": rate,
         "memory_mb": memory,
         "recovery_s": recovered["seconds"],
         "late_p50_ms": probes[len(probes) // 2],

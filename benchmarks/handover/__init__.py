@@ -5,37 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.command import Say
-from benchmarks.common.cores import pair
+from benchmarks.common.place import SESSION_MS, Place
 from benchmarks.handover.load import RATE
 from benchmarks.handover.pauses import Pauses
 from benchmarks.handover.scenes import group, named, unnamed
-from benchmarks.handover.worker import PARTITIONS, Options
-from benchmarks.reference.bench import cores
-from sinks.admin import Admin
-from streams.parts.kafka import Kafka
+from benchmarks.handover.worker import Options
+from benchmarks.slice.site import Site
 
-SESSION_MS = 6_000
-BROKER = {"group.consumer.session.timeout.ms": str(SESSION_MS), "group.consumer.heartbeat.interval.ms": "500"}
-"""What the new protocol takes from the broker, and the classic one from its members."""
 GOALS = {"join": 0.5, "leave": 0.5, "die": SESSION_MS / 1000 + 1.5, "restart": 2.0, "stayed": 0.2}
 
 
-def measure(quick: bool, say: Say) -> dict[str, object]:
+def measure(quick: bool, place: Place, say: Say) -> dict[str, object]:
     """All scenes, for each protocol; quick: the default protocol without what takes a session's end."""
     rounds = {"classic": 1} if quick else {"classic": 2, "consumer": 1}
-    broker_core, worker_core = pair()
     found: dict[str, dict[str, list[Pauses]]] = {protocol: {} for protocol in rounds}
-    with cores(broker_core), Kafka(settings=BROKER) as kafka:
-        Admin(kafka.bootstrap).apply(PARTITIONS)
-        for protocol, number in ((name, number) for name, count in rounds.items() for number in range(1, count + 1)):
-            for scenes in (unnamed, named):
-                name = f"handover-{protocol}-{scenes.__name__}-{number}"
-                topics = (f"{name}-in", f"{name}-out", f"{name}-ledger")
-                options = Options(kafka.bootstrap, name, *topics, protocol, SESSION_MS, "", worker_core)
-                with group(options, broker_core) as running:
-                    for scene, pauses in scenes(running, quick).items():
-                        say(f"round {number}: {protocol:8} {scene:21} {_told(pauses)}")
-                        found[protocol].setdefault(scene, []).append(pauses)
+    Site(place).fresh()
+    for protocol, number in ((name, number) for name, count in rounds.items() for number in range(1, count + 1)):
+        for scenes in (unnamed, named):
+            name = f"handover-{protocol}-{scenes.__name__}-{number}"
+            topics = (f"{name}-in", f"{name}-out", f"{name}-ledger")
+            options = Options(place.bootstrap, name, *topics, protocol, SESSION_MS, "", place.program_core)
+            with group(options, place.broker_core) as running:
+                for scene, pauses in scenes(running, quick).items():
+                    say(f"round {number}: {protocol:8} {scene:21} {_told(pauses)}")
+                    found[protocol].setdefault(scene, []).append(pauses)
     return {
         "session_s": SESSION_MS / 1000,
         "events_per_s": RATE,

@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from benchmarks.common import ledger
+from benchmarks.common.place import cores
 from benchmarks.handover.load import Load, Seen, now_ms
 from benchmarks.handover.pauses import Pauses, check, owners, pauses
 from benchmarks.handover.worker import PARTITIONS, Options, Worker
 from benchmarks.reference import broker
-from benchmarks.reference.bench import cores
 
 STEADY_S = 3.0
 LEAD_MS = 500
@@ -124,9 +124,9 @@ def unnamed(running: Group, quick: bool) -> dict[str, Pauses]:
         workers.pop().kill()
         return workers
 
-    scenes = {"nothing": nothing, "join": join, "leave": leave}
+    scenes = {"join": join, "leave": leave}
     if not quick:
-        scenes |= {"join_again": join, "die": die}
+        scenes = {"nothing": nothing, **scenes, "join_again": join, "die": die}
     found = {name: running.scene(happens) for name, happens in scenes.items()}
     running.finish()
     return found

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.command import Say
+from benchmarks.common.place import Place
 from benchmarks.latency.events import HOP, barred, by_customer, by_id, calls, hops, in_turn, now_ms, stopped
 from benchmarks.latency.feeder import feeding
 from benchmarks.latency.probe import Probe, Sent
 from benchmarks.reference import broker
 from benchmarks.reference.work import PARTITIONS
-from benchmarks.slice.day import EVE, SEED, STATES, Answer, traffic, write
-from benchmarks.slice.site import IN, Progress, Site, open_site, wait_for
+from benchmarks.slice.day import EVE, SEED, STATES, Answer, traffic
+from benchmarks.slice.site import IN, Progress, Site, wait_for
 from benchmarks.slice.verdict import ANOMALY, POP, REMINDER, settle
 from sinks.groups import Groups
 from streams.simulate.stage import CALL
@@ -34,7 +35,6 @@ RATES = (100, 500, 1_000)
 USUAL = 500
 """Calls a second."""
 SETTLED_PER_S = 50
-ANOMALIES = 500
 EVE_EVENTS = 80_000
 Figures = dict[str, Any]
 
@@ -47,6 +47,8 @@ class Plan:
         self.blocks = 2 if quick else 5
         self.backlog = 250_000 if quick else 1_000_000
         self.rates = (USUAL,) if quick else RATES
+        self.warm_blocks = 1 if quick else 5
+        self.anomalies = 200 if quick else 500
         self.blocks_besides = 2
         """At half load and another rate than the usual."""
 
@@ -54,11 +56,11 @@ class Plan:
 class Pair:
     """The probe of hops and pops, and the bulk that is committed meanwhile."""
 
-    def __init__(self, place: Site, stack: ExitStack, numbers: list[str]) -> None:
+    def __init__(self, site: Site, stack: ExitStack, numbers: list[str]) -> None:
         self._hops = hops(calls(numbers))
         self._both = in_turn(hops(calls(numbers)), calls(numbers))
-        self._probe = stack.enter_context(closing(Probe(place.bootstrap, (HOP, POP), by_id)))
-        self._progress = stack.enter_context(closing(Progress(place.bootstrap)))
+        self._probe = stack.enter_context(closing(Probe(site.bootstrap, (HOP, POP), by_id)))
+        self._progress = stack.enter_context(closing(Progress(site.bootstrap)))
 
     def block(self, events: Iterator[Sent], rate: float, seconds: float) -> tuple[float, dict[str, list[float]]]:
         """One block: the bulk events a second that were committed meanwhile, and the latencies."""
@@ -97,31 +99,32 @@ def shares(seconds: list[float]) -> dict[str, float]:
     return {f"p{share}": round(ranked[len(ranked) * share // 100] * 1000, 2) for share in (50, 99)}
 
 
-def measure(quick: bool, say: Say) -> dict[str, object]:
-    """All of it, on one broker."""
+def measure(quick: bool, place: Place, say: Say) -> dict[str, object]:
+    """All of it."""
     plan, chance = Plan(quick), random.Random(SEED)
-    with open_site() as place, tempfile.TemporaryDirectory(prefix="yupan-latency-") as directory:
-        place.fresh()
-        broker.create(place.bootstrap, HOP)
+    site = Site(place)
+    with tempfile.TemporaryDirectory(prefix="yupan-latency-") as directory:
+        site.fresh()
+        broker.create(site.bootstrap, HOP)
         eve, answer = traffic(now_ms() - 3 * HOUR_MS, 3600, EVE_EVENTS, EVE), Answer()
-        write(place.bootstrap, eve, answer)
+        site.write(eve, answer)
         numbers = sorted(answer.customers)
         chance.shuffle(numbers)
-        with place.worker(Path(directory)):
-            settle(place.bootstrap, answer)
-            found = _idle(place, numbers, plan, say)
-            found |= _anomalies(place, say)
+        with site.worker(Path(directory)):
+            settle(site.bootstrap, answer)
+            found = _idle(site, numbers, plan, say)
+            found |= _anomalies(site, plan, say)
         say(f"writing a backlog of {plan.backlog:,}")
-        write(place.bootstrap, traffic(now_ms() - 2 * HOUR_MS, 3000, plan.backlog, STATES), answer)
-        with place.worker(Path(directory)), ExitStack() as stack:
-            found |= _under_load(place, Pair(place, stack, numbers), plan, say)
+        site.write(traffic(now_ms() - 2 * HOUR_MS, 3000, plan.backlog, STATES), answer)
+        with site.worker(Path(directory)), ExitStack() as stack:
+            found |= _under_load(site, Pair(site, stack, numbers), plan, say)
     return {"latency_ms": found}
 
 
-def _idle(place: Site, numbers: list[str], plan: Plan, say: Say) -> Figures:
+def _idle(site: Site, numbers: list[str], plan: Plan, say: Say) -> Figures:
     with ExitStack() as stack:
-        pair = Pair(place, stack, numbers)
-        pair.measure(USUAL, plan)  # warms all up
+        pair = Pair(site, stack, numbers)
+        pair.measure(USUAL, plan, blocks=plan.warm_blocks)
         by_rate = {}
         for rate in plan.rates:
             by_rate[str(rate)] = pair.measure(rate, plan)
@@ -130,23 +133,23 @@ def _idle(place: Site, numbers: list[str], plan: Plan, say: Say) -> Figures:
     return {**{name: usual[name] for name in ("hop", "hop_beside", "pop")}, "by_rate": by_rate}
 
 
-def _anomalies(place: Site, say: Say) -> Figures:
+def _anomalies(site: Site, plan: Plan, say: Say) -> Figures:
     """Open anomalies are settled one by one."""
-    numbers = [f"86139{number:08d}" for number in range(ANOMALIES)]
-    with closing(Probe(place.bootstrap, (ANOMALY, REMINDER), by_customer)) as opening:
+    numbers = [f"86139{number:08d}" for number in range(plan.anomalies)]
+    with closing(Probe(site.bootstrap, (ANOMALY, REMINDER), by_customer)) as opening:
         opening.run(stopped(numbers), 10_000)  # what they are late for was minutes ago: a quiet second opens them all
-    with closing(Probe(place.bootstrap, (ANOMALY, REMINDER), by_customer)) as settling:
+    with closing(Probe(site.bootstrap, (ANOMALY, REMINDER), by_customer)) as settling:
         times = settling.run(barred(numbers), SETTLED_PER_S)
     found = {"anomaly": shares(times[ANOMALY]), "reminder": shares(times[REMINDER])}
     say(f"{SETTLED_PER_S} anomalies resolved a second: {found}")
     return found
 
 
-def _under_load(place: Site, pair: Pair, plan: Plan, say: Say) -> Figures:
+def _under_load(site: Site, pair: Pair, plan: Plan, say: Say) -> Figures:
     """While the backlog is caught up; then at half of the rate at which it was."""
     places = [(topic, number) for topic in BULK for number in range(PARTITIONS)]
-    written = sum(Groups(place.bootstrap).ends(places).values())
-    with closing(Progress(place.bootstrap)) as progress:
+    written = sum(Groups(site.bootstrap).ends(places).values())
+    with closing(Progress(site.bootstrap)) as progress:
         backlog = pair.measure(USUAL, plan, _more(lambda: written - progress.done(BULK)))
         say(f"with a backlog: {backlog}")
         wait_for(lambda: progress.done(BULK) >= written, "catching up")
@@ -154,7 +157,7 @@ def _under_load(place: Site, pair: Pair, plan: Plan, say: Say) -> Figures:
     blocks = {rate: plan.blocks if rate == USUAL else plan.blocks_besides for rate in plan.rates}
     seconds = 2 * sum(blocks.values()) * plan.block_s * 1.5 + 5
     by_rate = {}
-    with feeding(place.bootstrap, now_ms() - HOUR_MS, half, seconds):
+    with feeding(site.bootstrap, now_ms() - HOUR_MS, half, seconds):
         for rate, count in blocks.items():
             by_rate[str(rate)] = pair.measure(rate, plan, blocks=count)
             say(f"{rate} calls a second, at half load: {by_rate[str(rate)]}")

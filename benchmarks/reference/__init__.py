@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmarks.command import Say
+    from benchmarks.common.place import Place
 
 
-def measure(quick: bool, say: Say) -> dict[str, Any]:
+def measure(quick: bool, place: Place, say: Say) -> dict[str, Any]:
     """All systems; as `python -m benchmarks` asks for it."""
-    from benchmarks.reference import rounds  # late: a measured program of this package imports only what it needs
+    from benchmarks.reference import program, rounds  # late: a measured program imports only what it needs
 
-    return rounds.summary(rounds.run(list(rounds.EVENTS), rounds.QUICK_ROUNDS if quick else rounds.ROUNDS, say))
+    events, number = (program.QUICK_EVENTS, 1) if quick else (program.EVENTS, rounds.ROUNDS)
+    return rounds.summary(rounds.run(place, events, number, say))

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from benchmarks.command import say
+from benchmarks.common.place import opened
 from benchmarks.reference.program import EVENTS
 from benchmarks.reference.rounds import ROUNDS, run, summary
 
@@ -17,7 +18,9 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="times as many events (default %(default)s)")
     parser.add_argument("--systems", nargs="+", choices=EVENTS, default=list(EVENTS), metavar="NAME")
     options = parser.parse_args()
-    print(json.dumps(summary(run(options.systems, options.rounds, say, options.scale))))
+    events = {system: int(EVENTS[system] * options.scale) for system in options.systems}
+    with opened() as place:
+        print(json.dumps(summary(run(place, events, options.rounds, say))))
 
 
 if __name__ == "__main__":

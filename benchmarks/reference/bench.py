@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 from benchmarks.command import Say, say
+from benchmarks.common.place import Place, cores
 from benchmarks.reference import broker
 from benchmarks.reference.program import Program, cpu_seconds
 from benchmarks.reference.steps import steps
 from benchmarks.reference.verdict import judge
 from benchmarks.reference.work import Answer, Job, answer
-from streams.parts.kafka import Kafka
 
 LONGEST_RUN_S = 240.0
 POLL_S = 0.2
@@ -39,25 +38,14 @@ class Run(NamedTuple):
     broker_us: float
 
 
-@contextmanager
-def cores(*allowed: int) -> Iterator[None]:
-    """Keep this thread, and the processes and threads that it starts, on these cores."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, allowed)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 class Bench:
-    """A broker on one core, programs on another; the inputs on it and their answers."""
+    """Runs of systems; the inputs on the broker and their answers."""
 
-    def __init__(self, kafka: Kafka, broker_core: int, program_core: int, say: Say = say) -> None:
-        self._kafka = kafka
-        self._bootstrap = kafka.bootstrap
-        self._broker_core = broker_core
-        self._program_core = program_core
+    def __init__(self, place: Place, say: Say = say, prefix: str = "") -> None:
+        """`prefix`: of the names of its runs, where others have used the broker."""
+        self._place = place
+        self._prefix = prefix
+        self._bootstrap = place.bootstrap
         self._say = say
         self._answers: dict[int, Answer] = {}
 
@@ -65,13 +53,14 @@ class Bench:
         """One run of one system, checked. Raises `WrongResultError`, `RuntimeError`."""
         with self._job(system, number, events) as job:
             cost = self._work(job, events)
-            rate = judge(job, self._answers[events])
+            with self._both_cores():
+                rate = judge(job, self._answers[events])
         return Run(rate.events_per_s, rate.seconds, cost.program_s / events * 1e6, cost.broker_s / events * 1e6)
 
     def steps(self, events: int, read: int) -> dict[str, float]:
         """What reading, decoding and deciding cost on the program's core, µs an event, reading so many of `events`."""
         source = self._source(events)
-        with cores(self._program_core):
+        with cores(self._place.program_core):
             return steps(self._bootstrap, source, read)
 
     def warm_up(self, system: str, events: int) -> None:
@@ -82,22 +71,32 @@ class Bench:
     @contextmanager
     def _job(self, system: str, number: int, events: int) -> Iterator[Job]:
         source = self._source(events)
-        job = Job(system, self._bootstrap, f"{system}-{number}", source, self._program_core, "")
+        job = Job(system, self._bootstrap, f"{self._prefix}{system}-{number}", source, self._place.program_core, "")
         broker.create(self._bootstrap, job.out, compacted=job.changelog)
         yield job
         broker.delete(self._bootstrap, job.out, job.changelog)
 
+    def write(self, *sizes: int) -> None:
+        """Write inputs of so many events, unless they are there. Many at once cost little more than the largest."""
+        self._answers |= {events: answer(events) for events in set(sizes) - self._answers.keys()}
+        wanted = {f"state-{events}": events for events in sizes}
+        new = {name: wanted[name] for name in wanted.keys() - broker.topics(self._bootstrap)}
+        if new:
+            self._say(f"writing {max(new.values()):,} events")
+            broker.create(self._bootstrap, *new)
+            with self._both_cores():
+                broker.publish(self._bootstrap, new)
+
+    def _both_cores(self) -> AbstractContextManager[None]:
+        """While nothing is measured."""
+        return cores(self._place.broker_core, self._place.program_core)
+
     def _source(self, events: int) -> str:
-        topic = f"state-{events}"
-        if events not in self._answers:
-            self._say(f"writing {events:,} events")
-            self._answers[events] = answer(events)
-            broker.create(self._bootstrap, topic)
-            broker.publish(self._bootstrap, topic, events)
-        return topic
+        self.write(events)
+        return f"state-{events}"
 
     def _work(self, job: Job, events: int) -> Cost:
-        with cores(self._broker_core), Program(job) as program:
+        with cores(self._place.broker_core), Program(job) as program:
             cost = self._wait(program, job, events)
         self._say(
             f"{job.group}: {cost.wall_s:.1f} s with its start; of its core the program had "
@@ -120,4 +119,4 @@ class Bench:
         return Cost(time.monotonic() - started, used, self._broker_cpu() - broker_before)
 
     def _broker_cpu(self) -> float:
-        return sum(cpu_seconds(node.pid) for node in self._kafka.nodes if node.pid is not None)
+        return sum(cpu_seconds(node.pid) for node in self._place.kafka.nodes if node.pid is not None)

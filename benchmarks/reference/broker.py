@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from benchmarks.reference.work import PARTITIONS, records
 
 SILENCE_S = 30.0
+VISIBLE_S = 30.0
 QUIET = {"log_level": 3}
 """What librdkafka would say at each start and stop is no progress."""
 
@@ -23,9 +24,24 @@ def create(bootstrap: str, *names: str, compacted: str = "") -> None:
         wanted.append(
             NewTopic(compacted, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime", **settings})
         )
+    make(bootstrap, wanted)
+
+
+def topics(bootstrap: str) -> set[str]:
+    """The names of those that are there."""
+    return set(AdminClient({"bootstrap.servers": bootstrap, **QUIET}).list_topics(timeout=10).topics)
+
+
+def make(bootstrap: str, wanted: list[NewTopic]) -> None:
+    """Create these, and wait until the broker tells of them: its controller answers before it knows them itself."""
     admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
     for future in admin.create_topics(wanted).values():
         future.result(20)
+    names, until = {topic.topic for topic in wanted}, time.monotonic() + VISIBLE_S
+    while not names <= topics(bootstrap):
+        if time.monotonic() > until:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{sorted(names)} are made, but not to be seen"))
+        time.sleep(0.05)
 
 
 def delete(bootstrap: str, *names: str) -> None:
@@ -35,8 +51,8 @@ def delete(bootstrap: str, *names: str) -> None:
         future.result(20)
 
 
-def publish(bootstrap: str, topic: str, events: int) -> None:
-    """Write the events of the reference work."""
+def publish(bootstrap: str, sizes: Mapping[str, int]) -> None:
+    """Write the events of the reference work, to each topic so many."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -48,15 +64,21 @@ def publish(bootstrap: str, topic: str, events: int) -> None:
             **QUIET,
         }
     )
-    for key, value in records(events):
-        while True:
-            try:
-                producer.produce(topic, value, key)
-                break
-            except BufferError:
-                producer.poll(0.05)
+    for number, (key, value) in enumerate(records(max(sizes.values()))):
+        for topic, events in sizes.items():
+            if number < events:
+                _produce(producer, topic, key, value)
     if producer.flush(60):
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{topic}: not all events were written"))
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{', '.join(sizes)}: not all events were written"))
+
+
+def _produce(producer: Producer, topic: str, key: bytes, value: bytes) -> None:
+    while True:
+        try:
+            producer.produce(topic, value, key)
+            return
+        except BufferError:
+            producer.poll(0.05)
 
 
 def raise_undelivered(error: KafkaError | None, message: Message) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.command import Say
-from benchmarks.reference.bench import Bench, Run, cores
-from benchmarks.reference.program import EVENTS, make_ready
+from benchmarks.common.place import Place
+from benchmarks.reference.bench import Bench, Run
+from benchmarks.reference.program import make_ready
 from schemas.errors import PartError
-from streams.parts.kafka import Kafka
 
-ROUNDS, QUICK_ROUNDS = 5, 1
+ROUNDS = 5
 STEADY_S = 5.0
 STEPS_EVENTS = 300_000
 RATIOS = {
@@ -39,28 +38,20 @@ class Found(NamedTuple):
     """What every system does to an event (`steps`)."""
 
 
-def run(systems: Sequence[str], rounds: int, say: Say, scale: float = 1.0) -> Found:
-    """All rounds of these systems. `scale`: more or fewer events than fit the systems."""
-    systems = [system for system in systems if _is_ready(system, say)]
-    usable = sorted(os.sched_getaffinity(0))
-    if len(usable) < 2:
-        raise SystemExit("two cores are needed: one for the broker, one for the program")
-    kafka = Kafka()
-    with cores(usable[0]):
-        kafka.start()
-    runs: dict[str, list[Run]] = {system: [] for system in systems}
-    try:
-        bench = Bench(kafka, usable[0], usable[1], say)
-        bench.warm_up("yupan", int(EVENTS["yupan"] * scale))
-        for number in range(1, rounds + 1):
-            for system in systems:
-                found = bench.measure(system, number, int(EVENTS[system] * scale))
-                runs[system].append(found)
-                _tell(number, system, found, say)
-        common = bench.steps(int(EVENTS["plain"] * scale), int(STEPS_EVENTS * scale))
-        say(f"of this, µs an event: {common}")
-    finally:
-        kafka.stop()
+def run(place: Place, events: Mapping[str, int], rounds: int, say: Say) -> Found:
+    """All rounds of systems, each with so many events."""
+    events = {system: count for system, count in events.items() if _is_ready(system, say)}
+    runs: dict[str, list[Run]] = {system: [] for system in events}
+    bench, first = Bench(place, say), next(iter(events))
+    bench.write(*events.values())
+    bench.warm_up(first, events[first])
+    for number in range(1, rounds + 1):
+        for system, count in events.items():
+            found = bench.measure(system, number, count)
+            runs[system].append(found)
+            _tell(number, system, found, say)
+    common = bench.steps(max(events.values()), STEPS_EVENTS)
+    say(f"of this, µs an event: {common}")
     return Found(runs, common)
 
 

@@ -29,7 +29,7 @@ The events, by topic: {mix}."""
 def text(found: Mapping[str, Any]) -> str:
     """Rates, goals, mix."""
     own = found["slice"]
-    rates = [(name, f"{own[key]:,}", f"{own[cost]:.1f}") for name, key, cost in _ROWS]
+    rates = [(name, f"{own[key]:,}", f"{own[cost]:.1f}") for name, key, cost in _ROWS if key in own]
     goals = [
         ("slice ÷ reference work", f"≥ {SHARE}", f"{own['reference_ratio']:.2f}", _met(own["reference_ratio"], SHARE)),
         ("slice, events/s", f"≥ {RATE:,}", f"{own['events_per_s']:,}", _met(own["events_per_s"], RATE)),
@@ -46,7 +46,7 @@ def text(found: Mapping[str, Any]) -> str:
 def charts(found: Mapping[str, Any]) -> dict[str, str]:
     """Bars of events a second."""
     own = found["slice"]
-    drawn = [Bar(name, own[key], f"{own[key]:,}", ours="slice" in name) for name, key, _ in _ROWS]
+    drawn = [Bar(name, own[key], f"{own[key]:,}", ours="slice" in name) for name, key, _ in _ROWS if key in own]
     return {"slice.svg": bars("Events a second on one core", drawn)}
 
 

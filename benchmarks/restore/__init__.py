@@ -9,31 +9,26 @@ from typing import Any
 
 from benchmarks.command import Say
 from benchmarks.common import ledger
-from benchmarks.common.cores import pair
-from benchmarks.handover import BROKER
-from benchmarks.reference.bench import cores
-from benchmarks.reference.work import PARTITIONS
+from benchmarks.common.place import Place
 from benchmarks.restore.moving import moved
 from benchmarks.restore.program import Options, restored
-from sinks.admin import Admin
-from streams.parts.kafka import Kafka
+from benchmarks.slice.site import Site
 
 CHANGELOG = "restore-ledger"
 GOALS = {"memory": 5.0, "rocksdb": 5.0, "local": 0.5}
 
 
-def measure(quick: bool, say: Say) -> dict[str, object]:
+def measure(quick: bool, place: Place, say: Say) -> dict[str, object]:
     """Each way of restoring, in rounds, then the hand-over; quick: fewer records, one round, no hand-over."""
-    count, rounds = (200_000, 1) if quick else (1_000_000, 3)
-    broker_core, core = pair()
-    with cores(broker_core), Kafka(settings=BROKER) as kafka:
-        ledger.create(kafka.bootstrap, CHANGELOG)
-        say(f"writing {count:,} records")
-        size = ledger.fill(kafka.bootstrap, CHANGELOG, count)
-        found = _rounds(kafka.bootstrap, count, rounds, core, say)
-        Admin(kafka.bootstrap).apply(PARTITIONS)
-        kinds = () if quick else ("memory", "rocksdb")
-        moves = {kind: moved(kafka.bootstrap, kind, count, broker_core, core, say) for kind in kinds}
+    count, rounds = (100_000, 1) if quick else (1_000_000, 3)
+    at, core = place.bootstrap, place.program_core
+    ledger.create(at, CHANGELOG)
+    say(f"writing {count:,} records")
+    size = ledger.fill(at, CHANGELOG, count)
+    found = _rounds(at, count, rounds, core, say)
+    Site(place).fresh()
+    kinds = () if quick else ("memory", "rocksdb")
+    moves = {kind: moved(at, kind, count, place.broker_core, core, say) for kind in kinds}
     figures = {name: _summary(each) for name, each in found.items()}
     return {"records": count, "bytes_a_record": size, "goals_s": GOALS, **figures, "moves": moves}
 

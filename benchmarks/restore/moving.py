@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.command import Say
-from benchmarks.handover import SESSION_MS
+from benchmarks.common.place import SESSION_MS
 from benchmarks.handover.scenes import group
 from benchmarks.handover.worker import Options, Worker
 

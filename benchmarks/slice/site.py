@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from benchmarks.reference.bench import cores
+from benchmarks.common.place import Place, cores
 from benchmarks.reference.broker import QUIET
 from benchmarks.reference.work import PARTITIONS
+from benchmarks.slice.day import Answer, write
 from schemas.catalogue import EVENTS
 from schemas.topics import TOPICS
 from sinks.admin import Admin
-from streams.parts.kafka import Kafka
+from streams.simulate.traffic import Traffic
 from streams.supervisor import Worker
 
 GROUP = "yupan-decide"
@@ -55,11 +56,9 @@ class PinnedWorker(Worker):
 class Site:
     """A broker, and what is done to it and asked of it."""
 
-    def __init__(self, kafka: Kafka, broker_core: int, worker_core: int) -> None:
-        self.kafka = kafka
-        self.bootstrap = kafka.bootstrap
-        self.broker_core = broker_core
-        self.worker_core = worker_core
+    def __init__(self, place: Place) -> None:
+        self.bootstrap = place.bootstrap
+        self._place = place
         self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **QUIET})
 
     def fresh(self) -> None:
@@ -69,9 +68,21 @@ class Site:
             for future in self._admin.delete_topics(names).values():
                 future.result(20)
             wait_for(lambda: not set(names) & set(self._admin.list_topics(timeout=10).topics), "deleting topics")
-            for future in self._admin.delete_consumer_groups([GROUP]).values():
-                future.result(20)
+            self._forget()
         Admin(self.bootstrap).apply(PARTITIONS)
+
+    def _forget(self) -> None:
+        for future in self._admin.delete_consumer_groups([GROUP]).values():
+            try:
+                future.result(20)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                    raise
+
+    def write(self, told: Traffic, answer: Answer) -> None:
+        """Write these events (`day.write`), on both cores: nothing is measured yet."""
+        with cores(self._place.broker_core, self._place.program_core):
+            write(self.bootstrap, told, answer)
 
     @contextmanager
     def worker(self, directory: Path, ledger: str = "memory", **settings: str) -> Iterator[PinnedWorker]:
@@ -82,7 +93,7 @@ class Site:
             "YUPAN_LEDGER": ledger,
             **settings,
         }
-        worker = PinnedWorker(ours, directory, self.worker_core)
+        worker = PinnedWorker(ours, directory, self._place.program_core)
         worker.start()
         try:
             yield worker
@@ -109,13 +120,3 @@ class Progress:
 
     def close(self) -> None:
         self._consumer.close()
-
-
-@contextmanager
-def open_site() -> Iterator[Site]:
-    """Apache Kafka on the first usable core, which we take, too; workers go to the second."""
-    usable = sorted(os.sched_getaffinity(0))
-    if len(usable) < 2:
-        raise SystemExit("two cores are needed: one for the broker, one for the program")
-    with cores(usable[0]), Kafka() as kafka:
-        yield Site(kafka, usable[0], usable[1])

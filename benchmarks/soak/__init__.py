@@ -14,11 +14,6 @@ QUICK = Plan(seconds=120, customers=50_000, backlog=700_000, clickhouse_away=20,
 LONG = Plan(seconds=1_800)
 
 
-def measure(quick: bool, say: Say) -> dict[str, object]:
-    """Two minutes with short absences, or half an hour without."""
-    return soak(QUICK if quick else LONG, say)
-
-
 def soak(plan: Plan, say: Say) -> dict[str, object]:
     """Run `plan`."""
     with Soak(plan, say) as running:

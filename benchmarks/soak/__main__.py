@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 from benchmarks import soak
-from benchmarks.command import measured, parser
+from benchmarks.command import measured, parser, say
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
         soak.QUICK if options.quick else soak.LONG,
         **{name: value for name, value in given.items() if value is not None},
     )
-    found = measured(options.name, lambda _, say: soak.soak(plan, say), quick=options.quick, keep=True)
+    found = measured(options.name, lambda: soak.soak(plan, say), quick=options.quick, keep=True)
     print(json.dumps({name: value for name, value in found.items() if name != "samples"}))
 
 

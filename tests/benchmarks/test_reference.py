@@ -7,6 +7,7 @@ import os
 import pytest
 from confluent_kafka import Producer
 
+from benchmarks.common.place import Place
 from benchmarks.reference import broker
 from benchmarks.reference.bench import Bench, Run
 from benchmarks.reference.program import EVENTS
@@ -94,14 +95,14 @@ def test_a_wrong_answer_has_no_figure(job: Job, damage: str) -> None:
 
 def test_the_systems_do_the_work(kafka: Kafka) -> None:
     usable = sorted(os.sched_getaffinity(0))
-    bench = Bench(kafka, usable[0], usable[-1], lambda _: None)
+    bench = Bench(Place(kafka, usable[0], usable[-1]), lambda _: None)
     for system in ("yupan_rocksdb", "plain"):
         assert bench.measure(system, 1, FEW).events_per_s > 0
 
 
 def test_each_step_costs_something(kafka: Kafka, prefix: str) -> None:
     broker.create(kafka.bootstrap, prefix)
-    broker.publish(kafka.bootstrap, prefix, FEW)
+    broker.publish(kafka.bootstrap, {prefix: FEW})
     found = steps(kafka.bootstrap, prefix, FEW)
     assert list(found) == ["reading", "decoding", "deciding"]
     assert found["decoding"] > 0
