@@ -6,6 +6,8 @@ import errno
 import gc
 import logging
 import sys
+import threading
+import time
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -31,9 +33,8 @@ from streams.settings import Settings
 log = logging.getLogger("yupan.worker")
 HISTORY_COMMIT_MS = 1_000
 HISTORY_COMMIT_EVENTS = 50_000
-COLLECT_AFTER = (10_000, 5, 4)
-"""When Python looks for cycles. Every event makes some hundred objects, many of which stay (the ledger): with the
-usual thresholds a quarter of the time to decide would go into looking through them, and there are hardly any cycles."""
+LOOK_EVERY_S = 0.05
+"""How often Python looks for cycles."""
 _CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")
 """Loggers that tell of each of Faust's services that it starts and stops."""
 
@@ -43,7 +44,8 @@ def run(settings: Settings, role: str) -> int:
     from streams.app import build_app, run_app
 
     _log_to_stderr()
-    _collect_in_short()
+    gc.disable()
+    threading.Thread(target=look_for_cycles, name="cycles", daemon=True).start()
     metrics = Metrics()
     log.info("%s: metrics on http://%s/metrics", role, _serve(metrics, settings.metrics))
     with ExitStack() as stack:
@@ -55,19 +57,22 @@ def run(settings: Settings, role: str) -> int:
     return 0
 
 
-def _collect_in_short() -> None:
-    """Nothing is decided while Python looks for cycles: for seconds at last, if all that stays were looked at anew."""
-    gc.set_threshold(*COLLECT_AFTER)
-    gc.callbacks.append(_set_aside)
+def look_for_cycles() -> None:
+    """Instead of Python's own search, during which nothing is decided: often, and at what is new alone.
 
-
-def _set_aside(phase: str, info: dict[str, int]) -> None:
-    """What has survived a full look is not looked at again. It still goes when nobody refers to it any more.
-
-    Unless it has become part of a cycle by then: why a full look is not taken at each opportunity.
+    Python begins when so many more objects were made than let go. Here as many go as come, since a changed record
+    replaces another: so what is new piled up meanwhile, and looking through it took half a second. What has survived
+    one look is set aside; it still goes when nobody refers to it any more, unless it is part of a cycle by then.
     """
-    if phase == "stop" and info["generation"] == 2:
-        gc.freeze()
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        look()
+
+
+def look() -> None:
+    """One look."""
+    gc.collect(0)
+    gc.freeze()
 
 
 def _serve(metrics: Metrics, address: str) -> str:
@@ -127,6 +132,7 @@ def _config(settings: Settings, group: str, topics: tuple[str, ...], **more: Any
         group=group,
         topics=topics,
         instance=settings.instance,
+        group_protocol=settings.group_protocol,
         extra=extra,
         consumer_extra=consumer_settings(settings.kafka_config),
         **more,

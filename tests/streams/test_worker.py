@@ -1,31 +1,48 @@
-"""What a worker does to its process."""
+"""How a worker is set up, as far as that is not seen from outside."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from typing import Any
+from weakref import ref
 
 import pytest
 
-from streams import worker
+from streams.worker import look
+
+
+class Kept:
+    """Something that may be part of a cycle."""
+
+    other: Any = None
 
 
 @pytest.fixture
-def as_before() -> Iterator[None]:
+def unfrozen() -> Iterator[None]:
     gc.unfreeze()  # engines in this process set aside what they restore
-    thresholds, callbacks = gc.get_threshold(), list(gc.callbacks)
+    gc.disable()
     yield
-    gc.set_threshold(*thresholds)
-    gc.callbacks[:] = callbacks
+    gc.enable()
     gc.unfreeze()
 
 
-@pytest.mark.usefixtures("as_before")
-def test_what_survives_a_full_collection_is_not_looked_at_again() -> None:
-    worker._collect_in_short()
-    kept = [[number] for number in range(1_000)]
-    gc.collect(0)
-    assert gc.get_freeze_count() == 0
-    gc.collect()
-    assert gc.get_freeze_count() >= len(kept)
-    assert not any(entry is kept[0] for entry in gc.get_objects())
+@pytest.mark.usefixtures("unfrozen")
+def test_what_survives_a_look_is_not_looked_at_again_and_still_goes() -> None:
+    kept = Kept()
+    look()
+    assert not any(one is kept for one in gc.get_objects())
+    watched = ref(kept)
+    del kept
+    assert watched() is None
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_a_cycle_of_new_objects_goes_with_the_next_look() -> None:
+    one, other = Kept(), Kept()
+    one.other, other.other = other, one
+    watched = ref(one)
+    del one, other
+    assert watched() is not None
+    look()
+    assert watched() is None
