@@ -292,6 +292,8 @@ class Committer:
             raise PartError(f"{self._aborts} transactions in a row were aborted, the last one because: {error}")
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox.abort)
+        except GaveUpError:  # nobody waits any longer: the next producer of this name takes back what is open
+            self._outbox.stale = self._config.transactional
         except MustAbortError as failed:
             raise FencedError(f"the transaction can be neither committed nor aborted: {failed}") from error
         # what was decided meanwhile on the state that is now void goes with it

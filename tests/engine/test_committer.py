@@ -16,7 +16,7 @@ from streams.engine.config import EngineConfig
 from streams.engine.deadlines import Deadlines
 from streams.engine.metrics import NullMetrics
 from streams.engine.partition import Partition
-from streams.engine.retry import MustAbortError
+from streams.engine.retry import GaveUpError, MustAbortError
 
 
 class Box:
@@ -28,11 +28,13 @@ class Box:
         self.stale = False
         self.committed: dict[tuple[str, int], int] = {}
         self.fails: Callable[[], None] = lambda: None
+        self.aborts: Callable[[], None] = lambda: None
         self.refuses = False
 
     def begin(self) -> None: ...
 
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        self.aborts()
 
     def start(self) -> None:
         self.stale = False
@@ -209,3 +211,25 @@ def test_what_is_being_committed_while_partitions_are_lost_is_left_to_the_broker
     asyncio.run(go())
     assert losing
     assert made.box.committed == {("in", 0): 7, ("in", 1): 9}
+
+
+def test_who_gives_up_waiting_for_a_broker_leaves_the_transaction_to_the_next_producer() -> None:
+    """As a revocation does after a while: the process lives on, and nothing begins before there is a new producer."""
+    made = Made()
+
+    def away() -> None:
+        raise GaveUpError("gave up waiting")
+
+    async def go() -> None:
+        made.box.fails = made.box.aborts = away
+        made.end(0, 7)
+        await made.committer.drain()
+        assert made.aborted == [{0}]
+        assert made.box.stale
+        made.end(1, 9)
+        made.box.fails = made.box.aborts = lambda: None
+        await made.committer.renew()
+        await made.committer.commit()
+
+    asyncio.run(go())
+    assert made.box.committed == {("in", 1): 9}
