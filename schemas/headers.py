@@ -39,6 +39,11 @@ def read(headers: Iterable[tuple[str, bytes | str | None]] | None) -> Mapping[st
     return {k: v.decode("utf-8", "replace") if isinstance(v, bytes) else (v or "") for k, v in headers}
 
 
+def is_replayed(headers: Iterable[tuple[str, object]] | None) -> bool:
+    """Whether these are the headers of a record that a person replayed."""
+    return any(name == REPLAYED for name, _ in headers or ())
+
+
 def content_hash(value: bytes) -> str:
     """The id of an event that came without one: the same content is the same event."""
     return hashlib.sha256(value).hexdigest()[:32]

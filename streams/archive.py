@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from agents import reminders
@@ -50,6 +51,8 @@ class Archive:
         self._clock = clock
         self._limit = limit or DeadLetterLimit()
         self._waiting: list[Arrived] = []
+        self._unwritten: list[Arrived] = []
+        """Handed to the writer; more than the last flush brought while ClickHouse is away."""
         self._metrics.set("yupan_sink_up", 1, sink="clickhouse")
 
     def process(self, batch: Batch) -> None:
@@ -79,6 +82,7 @@ class Archive:
         waiting, self._waiting = self._waiting, []
         for event in waiting:
             self._writer.add(event)
+        self._unwritten += waiting
         try:
             refused = self._writer.flush()
         except PartError:
@@ -86,10 +90,22 @@ class Archive:
             self._metrics.set("yupan_sink_up", 0, sink="clickhouse")
             raise
         self._metrics.set("yupan_sink_up", 1, sink="clickhouse")
-        self._limit.passed(len(waiting) - len(refused))
-        for _ in refused:
-            self._limit.failed()
-        return [self._dead_letter(row) for row in refused]
+        written, self._unwritten = self._unwritten, []
+        by_event = {id(row.event): row for row in reversed(refused)}  # an event may have several rows
+        self._judge(written, by_event.keys())
+        return [self._dead_letter(row) for row in by_event.values()]
+
+    def _judge(self, written: Sequence[Arrived], refused: Container[int]) -> None:
+        """Tell the limit of each event, in order; one that a person replayed says nothing of this deployment."""
+        if not refused:
+            for topic, events in Counter(event.topic for event in written).items():
+                self._limit.passed(topic, events)
+            return
+        for event in written:
+            if id(event) not in refused:
+                self._limit.passed(event.topic)
+            elif event.message is None or not wire.is_replayed(event.message.headers()):
+                self._limit.failed(event.topic)
 
     def _dead_letter(self, row: RefusedRow) -> Output:
         assert isinstance(row.event, Arrived)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from agents.ports import Clock, Fired, Headers, Message
 from schemas.errors import PartError, UsageError, YupanError, reason_of
-from schemas.headers import REPLAYED
+from schemas.headers import is_replayed
 from streams.engine.deadletters import DeadLetterLimit
 from streams.engine.deadlines import PREFIX
 from streams.engine.metrics import EngineMetrics
@@ -137,7 +137,7 @@ class EngineBatch:
         self.open = False
         self._scope = None  # a cycle: all that was decided would stay until Python looks for garbage
         self.error = exc[1] if isinstance(exc[1], BaseException) else None
-        self._desk.limit.passed(self._passed)
+        self._desk.limit.passed(self.topic, self._passed)
         self._desk.finished(self)
 
     # --- agents.ports.Batch
@@ -279,10 +279,10 @@ class EngineBatch:
             self._desk.metrics.rerouted(topic)
             return
         self._desk.metrics.dead_letter(self.topic, reason_of(error))
-        self._desk.limit.passed(self._passed)
+        self._desk.limit.passed(self.topic, self._passed)
         self._passed = 0
         if not _is_replayed(cause):  # a person tried it once more, and that says nothing of this deployment
-            self._desk.limit.failed()
+            self._desk.limit.failed(self.topic)
 
     def _arm(self, name: tuple[str, str], value: tuple[int, tuple[str, ...]] | None) -> None:
         self._undo.append((self._armed, name, self._armed.get(name, _ABSENT)))
@@ -297,7 +297,7 @@ class EngineBatch:
 
 
 def _is_replayed(cause: Cause) -> bool:
-    return not isinstance(cause, Fired) and any(name == REPLAYED for name, _ in cause.headers() or ())
+    return not isinstance(cause, Fired) and is_replayed(cause.headers())
 
 
 class _Scope:

@@ -11,6 +11,7 @@ from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
 from schemas.catalogue import EVENTS
 from schemas.codec import codecs
+from schemas.errors import PartError
 from sinks.history import HistoryWriter, RefusedRow
 from streams.archive import Archive
 from streams.engine.clock import ManualClock
@@ -83,12 +84,38 @@ class RefusesAll:
         return [RefusedRow(event, "states", "no such column") for event in self.events]
 
 
-def test_a_clickhouse_that_refuses_all_stops_the_worker_before_its_dead_letters_are_sent() -> None:
+def collecting(writer: Any, limit: DeadLetterLimit, events: int) -> tuple[Archive, MemoryBatch]:
     known, world = codecs(), World()
     world.clock = NOON
-    limit = DeadLetterLimit(run=2)
-    archive = Archive(Intake(known, partitions=0), RefusesAll(), Metrics(), ManualClock(NOON), limit)  # type: ignore[arg-type]
+    archive = Archive(Intake(known, partitions=0), writer, Metrics(), ManualClock(NOON), limit)
     value = known[STATE].encode(EVENTS[STATE].from_json({**EVENTS[STATE].examples[0], "occurred_at": NOON}))
-    archive.process(MemoryBatch(world, STATE, [Delivered(STATE, value, ANNA.encode(), [], n, NOON) for n in range(3)]))
+    messages = [Delivered(STATE, value, ANNA.encode(), [], n, NOON) for n in range(events)]
+    return archive, MemoryBatch(world, STATE, messages)
+
+
+def test_a_clickhouse_that_refuses_all_stops_the_worker_before_its_dead_letters_are_sent() -> None:
+    archive, batch = collecting(RefusesAll(), DeadLetterLimit(run=2), events=3)
+    archive.process(batch)
     with pytest.raises(TooManyDeadLettersError):
         archive.flush()
+
+
+class RefusesSome(RefusesAll):
+    """Refuses every tenth event, in two rows each, once it is back."""
+
+    away = True
+
+    def flush(self) -> list[RefusedRow]:
+        if self.away:
+            raise PartError("away")
+        return [RefusedRow(event, "states", "no such column") for event in self.events[::10] for _ in range(2)]
+
+
+def test_what_is_refused_here_and_there_stops_nobody_and_is_one_dead_letter_an_event() -> None:
+    writer = RefusesSome()
+    archive, batch = collecting(writer, DeadLetterLimit(run=2, window=10), events=90)
+    archive.process(batch)
+    with pytest.raises(PartError):
+        archive.flush()
+    writer.away = False
+    assert len(archive.flush()) == 9

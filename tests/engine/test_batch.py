@@ -272,31 +272,39 @@ def test_without_ledger_reading_one_says_so() -> None:
 
 def _fail(limit: DeadLetterLimit, times: int) -> None:
     for _ in range(times):
-        limit.failed()
+        limit.failed("in")
 
 
 def test_a_bad_deployment_stops_the_worker() -> None:
     limit = DeadLetterLimit(share=0.5, window=20, run=10)
-    limit.passed(1_000_000)
+    limit.passed("in", 1_000_000)
     _fail(limit, 20)
     with pytest.raises(TooManyDeadLettersError):
-        limit.failed()
+        limit.failed("in")
 
 
 def test_a_share_below_the_limit_goes_on_for_ever() -> None:
     limit = DeadLetterLimit(share=0.5, window=100, run=10)
     for _ in range(100):
-        limit.passed(10)
+        limit.passed("in", 10)
         _fail(limit, 9)
 
 
 def test_a_run_that_is_not_yet_half_of_the_window_goes_on() -> None:
     limit = DeadLetterLimit(share=0.5, window=100, run=10)
     _fail(limit, 1)
-    limit.passed(90)
+    limit.passed("in", 90)
     _fail(limit, 80)
     with pytest.raises(TooManyDeadLettersError):
         _fail(limit, 20)
+
+
+def test_a_topic_that_fails_whole_is_found_while_others_pass() -> None:
+    limit = DeadLetterLimit(run=10)
+    _fail(limit, 9)
+    limit.passed("other", 1_000)
+    with pytest.raises(TooManyDeadLettersError, match="in: the last 10 events"):
+        limit.failed("in")
 
 
 def test_the_limit_ends_the_batch() -> None:
@@ -320,10 +328,10 @@ def test_a_run_of_0_switches_the_limit_off() -> None:
 
 def test_the_window_is_twice_the_run() -> None:
     limit = DeadLetterLimit(share=0.5, run=10)
-    limit.passed(1_000_000)
+    limit.passed("in", 1_000_000)
     _fail(limit, 20)
     with pytest.raises(TooManyDeadLettersError, match="YUPAN_DEAD_LETTER_RUN"):
-        limit.failed()
+        limit.failed("in")
 
 
 class Again(Record):
