@@ -215,8 +215,14 @@ def faults() -> str:
     """What came of every kind of fault in all recorded runs, and of all together."""
     head = ("fault", "what happens", "runs", "events", "lost", "doubled", "longest pause", "seeds")
     found = [(code(name), plain(FAULTS[name].what), *_counted(said)) for name, said in totals(kept()).items()]
-    together = [("all", "", *_counted({**said, "seeds": ()})) for said in totals(kept(), together=True).values()]
+    together = [("all", "", *_counted({**said, "seeds": ()})) for said in totals(kept(), by="").values()]
     return table(head, [*found, *together])
+
+
+def runs_by_commit() -> str:
+    """Which code was run."""
+    found = [(code(name), *_counted(said)[:-1]) for name, said in totals(kept(), by="commit").items()]
+    return table(("commit", "runs", "events", "lost", "doubled", "longest pause"), found)
 
 
 def mutations() -> str:
@@ -247,7 +253,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
 }
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     REFERENCE: SECTIONS,
-    RELIABILITY: {"faults": faults, "mutations": mutations},
+    RELIABILITY: {"faults": faults, "commits": runs_by_commit, "mutations": mutations},
 }
 
 

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.errors import UsageError
@@ -136,6 +136,11 @@ class Settings:
     )
     delivery: str = _setting(
         "exactly_once", _one_of("exactly_once", "at_least_once"), "at_least_once for brokers without sound transactions"
+    )
+    group_protocol: Literal["classic", "consumer"] = _setting(
+        "classic",
+        _one_of("classic", "consumer"),
+        "how workers share partitions: classic, or consumer (KIP-848, of Apache Kafka 4.0 or newer)",
     )
     ledger: str = _setting("memory", _LEDGER, "where a worker keeps its state: memory, or rocksdb:///directory")
     instance: str = _setting("", _TEXT, "a worker's stable name: makes it a static member, keeps its RocksDB")

@@ -31,15 +31,26 @@ def command() -> None:
     type=click.Choice(("waiting", "replayed", "succeeded", "failed")),
     help="Only these: waiting to be replayed; replayed and not yet decided; succeeded; failed again (a newer one).",
 )
+@click.option("--from", "since", metavar="TIME", help="Only what was dead-lettered from this moment on.")
+@click.option("--to", "until", metavar="TIME", help="Before this moment. Without offset both are in YUPAN_TIMEZONE.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def list_(reason: str | None, topic: str | None, status: str | None, limit: int, as_json: bool) -> None:
+def list_(
+    reason: str | None,
+    topic: str | None,
+    status: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """List the newest, and count all by reason and topic."""
     from sinks.dead_letters import DeadLetters
     from streams.replaying import Selection
     from streams.settings import Settings
 
-    settings, selection = Settings.load(), Selection(reason=reason, topic=topic)
+    settings = Settings.load()
+    selection = Selection(None, reason, topic, *_between(since, until, settings.timezone))
     with DeadLetters(settings.kafka, settings.kafka_config) as letters:
         found = [letter.bare() for letter in letters.read() if selection.takes(letter)]
         became = letters.standing
@@ -73,6 +84,17 @@ def show(place: str, reveal: bool) -> None:
     click.echo(json.dumps(whole if reveal else _masked(whole), ensure_ascii=False, indent=2))
 
 
+def _between(since: str | None, until: str | None, timezone: str) -> tuple[int | None, int | None]:
+    """The moments of --from and --to, ms. Raises `UsageError`."""
+    from schemas.errors import UsageError
+    from streams.importing.times import option_ms
+
+    begin, end = option_ms("--from", since, timezone), option_ms("--to", until, timezone)
+    if begin is not None and end is not None and end <= begin:
+        raise UsageError("--to is not after --from: nothing lies between them")
+    return begin, end
+
+
 _EXAMPLES = """\b
 Examples:  yupan dead-letters replay --reason agent_raised --dry-run
     yupan dead-letters replay --topic yupan.state.v1 --from 2026-11-22T08:00 --to 2026-11-22T12:00
@@ -101,17 +123,13 @@ def replay(
     Without options all. What was replayed before is left out. The exit code is 1 when there are some that cannot be
     replayed, such as truncated ones.
     """
-    from schemas.errors import UsageError
-    from streams.importing.times import option_ms
     from streams.progress import over_count
     from streams.replaying import Selection
     from streams.replaying import replay as replayed
     from streams.settings import Settings
 
     settings = Settings.load()
-    begin, end = option_ms("--from", since, settings.timezone), option_ms("--to", until, settings.timezone)
-    if begin is not None and end is not None and end <= begin:
-        raise UsageError("--to is not after --from: nothing would be replayed")
+    begin, end = _between(since, until, settings.timezone)
     place = None if place is None else "{}:{}".format(*_place(place))
     outcome = replayed(settings, Selection(place, reason, topic, begin, end), over_count, dry_run=dry_run)
     _tell(outcome, dry_run)

@@ -195,7 +195,7 @@ def test_by_time(broker: Broker, yupan: Callable[..., tuple[int, str, str]]) -> 
     assert json.loads(yupan("replay", "--reason", "wrong_key", *times, "--json")[1])["replayed"] == 1
     assert broker.standing()[place] == "replayed"
     code, _, err = yupan("replay", "--from", "2026-01-02", "--to", "2026-01-01")
-    assert (code, err) == (2, "yupan: --to is not after --from: nothing would be replayed\n")
+    assert (code, err) == (2, "yupan: --to is not after --from: nothing lies between them\n")
 
 
 def test_a_place_without_letter_ends_with_2(broker: Broker, yupan: Callable[..., tuple[int, str, str]]) -> None:
