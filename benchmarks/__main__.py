@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from benchmarks.command import Measure, measured, parser, say
+from benchmarks.command import STARTED, Measure, measured, parser, say
 from benchmarks.common.place import Place, opened
 from benchmarks.results import line
 
@@ -38,7 +39,8 @@ def main(words: Sequence[str] | None = None) -> int:
             except Exception as error:
                 say(f"{name} failed: {type(error).__name__}: {error}")
                 failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
-    print(json.dumps({**line(found), **({"failed": failed} if failed else {})}, ensure_ascii=False))
+    told = {**line(found), "seconds": round(time.monotonic() - STARTED), **({"failed": failed} if failed else {})}
+    print(json.dumps(told, ensure_ascii=False))
     return 1 if failed else 0
 
 

@@ -42,7 +42,8 @@ def measured(name: str, measure: Callable[[], dict[str, Any]], *, quick: bool, k
     """What a part found. A quick run is kept only if that is asked for."""
     started = time.monotonic()
     found = measure()
-    say(f"{name}: measured in {time.monotonic() - started:.0f} s")
+    seconds = round(time.monotonic() - started)
+    say(f"{name}: measured in {seconds} s")
     if keep or not quick:
-        store(name, found, quick=quick)
+        store(name, found, quick=quick, seconds=seconds)
     return found

@@ -14,11 +14,11 @@ COMMON = {"reference_work", "ratios", "latency_ms"}
 """What stands on its own in the last line, whichever part tells it."""
 
 
-def store(part: str, found: Mapping[str, Any], *, quick: bool) -> Path:
+def store(part: str, found: Mapping[str, Any], *, quick: bool, seconds: int) -> Path:
     """Keep what a part found; returns the file."""
     FOLDER.mkdir(exist_ok=True)
     file = FOLDER / f"{part}.json"
-    kept = {"measured": {**surroundings(), "quick": quick}, **found}
+    kept = {"measured": {**surroundings(), "quick": quick, "seconds": seconds}, **found}
     file.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return file
 

@@ -23,7 +23,7 @@ def surroundings() -> dict[str, Any]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": _output("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12").strip(),
         "machine": {
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": os.cpu_count(),
             "cpu": _found(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text()),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
             "kernel": platform.release().partition("-")[0],

@@ -32,8 +32,8 @@ seconds; every output was there once and in order.
 
 A named worker (`YUPAN_INSTANCE`) is a static member: its partitions wait for it, and its pause is the time that a
 Python process needs to end and to start. With the classic protocol a rebalance takes all partitions away for a
-moment. With KIP-848 it takes only those that move, but members hear of it with their next heartbeat, whose interval
-the broker sets (here 0.5 s)."""
+moment. With KIP-848 (`YUPAN_GROUP_PROTOCOL=consumer`) it takes only those that move, but members hear of it with
+their next heartbeat, whose interval the broker sets (here 0.5 s)."""
 
 
 def text(found: Mapping[str, Any]) -> str:

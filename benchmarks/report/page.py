@@ -46,8 +46,8 @@ SECTIONS: dict[str, Section] = {
 
 HEAD = """# Performance
 
-Measured on Apache Kafka by `make bench`; what is measured, and how, is told in
-[benchmarks/README.md](../benchmarks/README.md). This page is made from
+Measured on Apache Kafka by `make bench`; a quick run, where it says so, is no more than a look. What is measured, and
+how, is told in [benchmarks/README.md](../benchmarks/README.md). This page is made from
 [benchmarks/results](../benchmarks/results) by `python -m benchmarks.report`; a test compares the two.
 
 Figures of one table were measured side by side, in turns. Those of another table, or of another machine, do not
@@ -81,7 +81,11 @@ def _section(section: Section, found: Mapping[str, Any]) -> str:
 def _measured(on: Mapping[str, Any]) -> str:
     machine, versions = on["machine"], on["versions"]
     return (
-        f"{'A quick run' if on['quick'] else 'Run'} of {on['date']} at commit `{on['commit']}`: "
+        f"{'A quick run' if on['quick'] else 'Run'} of {on['date']} at commit `{on['commit']}`{_time(on)}: "
         f"{machine['cores']} cores of {machine['cpu']}, {machine['memory_gib']} GiB, Linux {machine['kernel']}; "
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}."
     )
+
+
+def _time(on: Mapping[str, Any]) -> str:
+    return f", {on['seconds'] // 60} min {on['seconds'] % 60} s" if "seconds" in on else ""

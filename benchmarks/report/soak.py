@@ -49,7 +49,7 @@ class Soak:
             for of, one in found["memory"].items()
         ]
         for role in ("decide", "history"):
-            behind = fifths([sample["lag"][role] for sample in found["samples"]])
+            behind = fifths([lag for sample in found["samples"] if (lag := sample["lag"][role]) is not None])
             course.append((f"{role}, records behind", *(f"{records:,.0f}" for records in behind)))
         return TEXT.format(
             capacity=f"{capacity} events a second",
@@ -85,7 +85,14 @@ def _phases(found: Mapping[str, Any]) -> str:
         return ""
     before = Band("nothing", 0.0, min(band.since for band in bands))
     rows = [_phase(band, found["samples"]) for band in (before, *bands)]
-    head = ("away", "pops p50, ms", "pops p99, ms", "reminders p50, ms", "history, MB", "broker said to be up")
+    head = (
+        "away",
+        "pops p50, ms",
+        "pops p99, ms",
+        "reminders p50, ms",
+        "history, MB",
+        "broker said to be up, of samples",
+    )
     return f"\nWhat a sample of 5 s showed in the middle, by what was away at the time:\n\n{table(head, rows)}\n"
 
 
@@ -96,9 +103,10 @@ def _phase(band: Band, samples: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         seen = [sample[group][key] for sample in within if sample[group] and sample[group][key] is not None]
         return f"{statistics.median(seen):,.0f}" if seen else "none"
 
-    up = sum(sample["broker_up"] for sample in within) / max(len(within), 1)
+    told = [sample["broker_up"] for sample in within if sample["broker_up"] is not None]
+    up = f"{sum(told) / len(told):.0%} of {len(told)}" if told else "no worker answered"
     times = (middle("pop_ms", "p50"), middle("pop_ms", "p99"), middle("reminder_ms", "p50"))
-    return band.what, *times, middle("memory_mb", "history"), f"{up:.0%}"
+    return band.what, *times, middle("memory_mb", "history"), up
 
 
 def _answers(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

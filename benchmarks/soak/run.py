@@ -180,7 +180,7 @@ class Soak:
         pops, lag, memory = sample["pop_ms"] or {}, sample["lag"], sample["memory_mb"]
         self._say(
             f"{sample['s']:5.0f} s: {sample['events_per_s']['decide']:,.0f} events/s, pops p50 {pops.get('p50', '-')} "
-            f"p99 {pops.get('p99', '-')} ms, lag {lag['decide']:,.0f} and {lag['history']:,.0f}, "
+            f"p99 {pops.get('p99', '-')} ms, lag {lag['decide']} and {lag['history']}, "
             f"{memory['decide']} and {memory['history']} MB"
         )
 
@@ -237,7 +237,7 @@ class Soak:
             "pop_ms": quantiles(probes.pops),
             "reminder_ms": quantiles(probes.reminders),
             "unanswered": probes.unanswered,
-            "most_lag": {role: max(sample["lag"][role] for sample in samples) for role in ("decide", "history")},
+            "most_lag": {role: max(sample["lag"][role] or 0 for sample in samples) for role in ROLES},
             "caught_up_s": round(caught_up_s, 1),
             "restarts": self._stack.supervisor.restarts,
             "records": sum(records.values()),

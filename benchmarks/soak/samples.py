@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,11 @@ class Sampler:
         sample = {
             "s": round(now - self._began, 1),
             "memory_mb": self._memory(),
-            "lag": {role: worker.read("yupan_consumer_lag_records") for role, worker in self._workers.items()},
+            "lag": {role: _lag(worker) for role, worker in self._workers.items()},
             "events_per_s": {role: self._rate(role, now - self._taken_at) for role in self._workers},
             "armed": self._workers["decide"].read("yupan_armed_deadlines"),
-            "broker_up": all(worker.read("yupan_broker_up") for worker in self._workers.values()),
-            "sink_up": bool(self._workers["history"].read("yupan_sink_up")),
+            "broker_up": _all_say(self._workers.values(), "yupan_broker_up"),
+            "sink_up": _all_say([self._workers["history"]], "yupan_sink_up"),
             "pop_ms": quantiles(self._probes.pops[self._pops :]),
             "reminder_ms": quantiles(self._probes.reminders[self._reminders :]),
         }
@@ -80,6 +80,22 @@ class Sampler:
         before, now = self._events[role], self._workers[role].read("yupan_events_total")
         self._events[role] = max(now, before)  # 0: it did not answer in time
         return round(max(now - before, 0.0) / max(seconds, 0.001))
+
+
+def _lag(worker: Worker) -> float | None:
+    """Records behind; None while it does not answer."""
+    return worker.read("yupan_consumer_lag_records") if _answers(worker) else None
+
+
+def _answers(worker: Worker) -> bool:
+    return worker.read("yupan_build_info") > 0
+
+
+def _all_say(workers: Iterable[Worker], name: str) -> bool | None:
+    """Whether all workers show a part as up; None while one of them does not answer."""
+    if not all(_answers(worker) for worker in workers):
+        return None
+    return all(worker.read(name) for worker in workers)
 
 
 def flatness(samples: Sequence[Mapping[str, Any]], of: str) -> dict[str, float]:

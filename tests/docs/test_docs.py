@@ -81,7 +81,7 @@ def test_the_table_of_faults_adds_the_recorded_runs_up() -> None:
     assert totals(lines)["a"] == {
         "runs": 2, "events": 40, "lost": 0, "doubled": 1, "longest_pause_s": 2.5, "seeds": [4, 6]
     }  # fmt: skip
-    assert totals(lines, together=True) == {
+    assert totals(lines, by="") == {
         "all": {"runs": 3, "events": 60, "lost": 3, "doubled": 1, "longest_pause_s": 2.5, "seeds": [4, 5, 6]}
     }
 

@@ -44,12 +44,17 @@ def test_a_broker_that_is_killed_in_the_middle_is_waited_for(stack: Live) -> Non
 
     Mostly nobody ends; but a step of the Kafka client that was under way may not come back, which ends a worker.
     """
+    assert stack.supervisor is not None
     numbers = [msisdn() for _ in range(600)]
     openings = [state(number, "crm", "status", "active") for number in numbers]
     stack.publish(STATE, *openings[:300])
+    before = stack.supervisor.restarts
     away(stack, seconds=12)
     stack.publish(STATE, *openings[300:])
     decided_once(stack, numbers)
+    ends = [line for role in ROLES for line in stack.worker(role).log.read_text().splitlines() if "CRITICAL" in line]
+    assert stack.supervisor.restarts - before == len(ends) <= 1
+    assert all("the Kafka client has not answered" in line for line in ends)
 
 
 def test_a_broker_that_is_killed_while_nothing_happens_is_waited_for(stack: Live) -> None:

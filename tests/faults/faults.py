@@ -235,6 +235,14 @@ def kill_group_coordinator(scene: Scene) -> None:
     kill_node(scene, lambda scene: _leader(scene, "__consumer_offsets", _hashed(DECIDE)))
 
 
+@fault(brokers=3)
+def rolling_restart(scene: Scene) -> None:
+    """Three brokers are stopped in order and started again, one after the other, as for an upgrade."""
+    scene.until(scene.chance.uniform(0.05, 0.3))
+    for node in scene.ground.kafka.nodes:
+        away(scene, node, scene.chance.uniform(0, 2), kill=False)
+
+
 @fault(brokers=3, settings={"named": True})
 def kill_transaction_coordinator(scene: Scene) -> None:
     """Of three brokers, the coordinator of a worker's transactions is killed."""
@@ -274,39 +282,50 @@ def pause_clickhouse(scene: Scene) -> None:
     paused(scene, scene.ground.server, scene.chance.choice((3, 12)))
 
 
+@fault(settings={"proxied": "clickhouse"})
+def cut_clickhouse(scene: Scene) -> None:
+    """The connections to ClickHouse are reset in the middle of inserts, whose outcome nobody knows then."""
+    proxy = scene.ground.proxies["clickhouse"]
+    for moment in scene.moments(6):
+        scene.until(moment)
+        proxy.cut()
+        scene.sleep(scene.chance.uniform(0, 2))
+        proxy.heal()
+
+
 # --- the connection
 
 
-@fault(settings={"proxied": True})
+@fault(settings={"proxied": "broker"})
 def cut_connection(scene: Scene) -> None:
     """The connections between workers and broker are reset and refused for a while, again and again."""
-    assert scene.ground.proxy is not None
+    proxy = scene.ground.proxies["broker"]
     for moment in scene.moments(3):
         scene.until(moment)
-        scene.ground.proxy.cut()
+        proxy.cut()
         scene.sleep(scene.chance.uniform(0.1, 4))
-        scene.ground.proxy.heal()
+        proxy.heal()
 
 
-@fault(settings={"proxied": True})
+@fault(settings={"proxied": "broker"})
 def stall_connection(scene: Scene) -> None:
     """Nothing comes through between workers and broker, though connections stand."""
-    assert scene.ground.proxy is not None
+    proxy = scene.ground.proxies["broker"]
     scene.until(scene.chance.uniform(0.1, 0.8))
-    scene.ground.proxy.stall()
+    proxy.stall()
     scene.sleep(scene.chance.choice((2, 5, 9)))
-    scene.ground.proxy.heal()
+    proxy.heal()
 
 
-@fault(settings={"proxied": True})
+@fault(settings={"proxied": "broker"})
 def slow_connection(scene: Scene) -> None:
     """Every piece between workers and broker is late by up to 0.3 s."""
-    assert scene.ground.proxy is not None
+    proxy = scene.ground.proxies["broker"]
     for moment in scene.moments(2, last=0.6):
         scene.until(moment)
-        scene.ground.proxy.delay_s = scene.chance.uniform(0.02, 0.3)
+        proxy.delay_s = scene.chance.uniform(0.02, 0.3)
     scene.until(0.9)
-    scene.ground.proxy.heal()
+    proxy.heal()
 
 
 # --- input and time

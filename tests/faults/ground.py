@@ -1,4 +1,4 @@
-"""What outlives a run: a broker (or three), ClickHouse, topics and tables; with a proxy between workers and broker."""
+"""What outlives a run: a broker (or three), ClickHouse, topics and tables; with proxies before the two."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class Ground:
         """The ledger's records that belong to no customer, left behind by the runs so far."""
         self.clickhouse: ClickHouse
         self.reader: Reader
-        self.proxy: Proxy | None = None
+        self.proxies: dict[str, Proxy] = {}
+        """Before `broker`, where there is only one, and before `clickhouse`."""
         self.directory: Path
         self._exit = ExitStack()
 
@@ -43,7 +44,8 @@ class Ground:
         try:
             self.directory = Path(self._exit.enter_context(TemporaryDirectory(prefix="yupan-faults-")))
             if len(self.kafka.nodes) == 1:
-                self.proxy = self._exit.enter_context(self._proxied())
+                self.proxies["broker"] = self._exit.enter_context(self._proxied())
+            self.proxies["clickhouse"] = self._exit.enter_context(Proxy(self.server.port))
             self._exit.enter_context(self.kafka)
             self._exit.enter_context(self.server)
             self.clickhouse = self._exit.enter_context(closing(open_clickhouse(self.server.dsn)))
@@ -70,16 +72,17 @@ class Ground:
         }
         return proxy
 
-    def settings(self, *, proxied: bool = False) -> Settings:
-        """Those of a worker on this ground."""
-        bootstrap = self.kafka.bootstrap
-        if proxied:
-            assert self.proxy is not None
-            bootstrap = f"{HOST}:{self.proxy.port}"
+    def settings(self, proxied: str = "") -> Settings:
+        """Those of a worker on this ground; what it reaches through its proxy is named by `proxied`."""
+        bootstrap, clickhouse = self.kafka.bootstrap, self.server.dsn
+        if proxied == "broker":
+            bootstrap = f"{HOST}:{self.proxies[proxied].port}"
+        elif proxied:
+            clickhouse = clickhouse.replace(f":{self.server.port}/", f":{self.proxies[proxied].port}/")
         return Settings().with_(
             kafka=bootstrap,
             kafka_config={"session.timeout.ms": str(SESSION_MS)},
-            clickhouse=self.server.dsn,
+            clickhouse=clickhouse,
             partitions=PARTITIONS,
             deadlines={"activation": WITHIN},
             act_within=ACT_WITHIN,

@@ -47,11 +47,11 @@ def kept(file: Path = FILE) -> Iterator[Line]:
         yield from map(json.loads, file.read_text("utf-8").splitlines())
 
 
-def totals(lines: Iterable[Mapping[str, Any]], *, together: bool = False) -> dict[str, Line]:
-    """Sums by fault, in the order of their names; `together`: of all runs, as `all`."""
+def totals(lines: Iterable[Mapping[str, Any]], by: str = "fault") -> dict[str, Line]:
+    """Sums by what lines say under `by`, in the order of their names; what they do not say is `all`."""
     found: dict[str, Line] = {}
     for said in lines:
-        sums = found.setdefault("all" if together else said["fault"], {"runs": 0, **dict.fromkeys(SUMMED, 0)})
+        sums = found.setdefault(said.get(by, "all"), {"runs": 0, **dict.fromkeys(SUMMED, 0)})
         sums["runs"] += 1
         for name in SUMMED:
             sums[name] += said[name]

@@ -182,12 +182,12 @@ class Scene:
     def add(self, role: str) -> Worker:
         """Launch one more worker.
 
-        Options: `proxied`: its connection goes through the proxy; `named`: it is a static member; `rocksdb`: its
+        Options: `proxied`: what it reaches through its proxy; `named`: it is a static member; `rocksdb`: its
         ledger is on disk, too.
         """
         number = len(list(self.directory.glob(f"{role}-*"))) + 1
         directory = self.directory / f"{role}-{number}"
-        settings = self.ground.settings(proxied=bool(self._options.get("proxied")))
+        settings = self.ground.settings(self._options.get("proxied", ""))
         if self._options.get("named"):
             settings = settings.with_(instance=f"w{number}")
         if self._options.get("rocksdb"):
