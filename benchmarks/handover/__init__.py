@@ -17,7 +17,7 @@ GOALS = {"join": 0.5, "leave": 0.5, "die": SESSION_MS / 1000 + 1.5, "restart": 2
 
 def measure(quick: bool, place: Place, say: Say) -> dict[str, object]:
     """All scenes, for each protocol; quick: the default protocol without what takes a session's end."""
-    rounds = {"classic": 1} if quick else {"classic": 2, "consumer": 1}
+    rounds = {"classic": 1} if quick else {"classic": 1, "consumer": 1}
     found: dict[str, dict[str, list[Pauses]]] = {protocol: {} for protocol in rounds}
     Site(place).fresh()
     for protocol, number in ((name, number) for name, count in rounds.items() for number in range(1, count + 1)):

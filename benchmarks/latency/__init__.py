@@ -47,10 +47,14 @@ class Plan:
         self.blocks = 2 if quick else 5
         self.backlog = 250_000 if quick else 1_000_000
         self.rates = (USUAL,) if quick else RATES
-        self.warm_blocks = 1 if quick else 5
+        self.warm_blocks = 1 if quick else 2
         self.anomalies = 200 if quick else 500
         self.blocks_besides = 2
-        """At half load and another rate than the usual."""
+        """At another rate than the usual."""
+
+    def of(self, rate: int) -> int:
+        """How many blocks at this rate."""
+        return self.blocks if rate == USUAL else self.blocks_besides
 
 
 class Pair:
@@ -127,7 +131,7 @@ def _idle(site: Site, numbers: list[str], plan: Plan, say: Say) -> Figures:
         pair.measure(USUAL, plan, blocks=plan.warm_blocks)
         by_rate = {}
         for rate in plan.rates:
-            by_rate[str(rate)] = pair.measure(rate, plan)
+            by_rate[str(rate)] = pair.measure(rate, plan, blocks=plan.of(rate))
             say(f"{rate} calls a second, idle: {by_rate[str(rate)]}")
     usual = by_rate[str(USUAL)]
     return {**{name: usual[name] for name in ("hop", "hop_beside", "pop")}, "by_rate": by_rate}
@@ -154,7 +158,7 @@ def _under_load(site: Site, pair: Pair, plan: Plan, say: Say) -> Figures:
         say(f"with a backlog: {backlog}")
         wait_for(lambda: progress.done(BULK) >= written, "catching up")
     half = backlog["events_per_s_without_calls"] / 2
-    blocks = {rate: plan.blocks if rate == USUAL else plan.blocks_besides for rate in plan.rates}
+    blocks = {rate: plan.of(rate) for rate in plan.rates}
     seconds = 2 * sum(blocks.values()) * plan.block_s * 1.5 + 5
     by_rate = {}
     with feeding(site.bootstrap, now_ms() - HOUR_MS, half, seconds):

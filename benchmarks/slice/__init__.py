@@ -41,7 +41,7 @@ class Rate(NamedTuple):
 
 def measure(quick: bool, place: Place, say: Say) -> dict[str, object]:
     """Interleaved rounds of both ledgers and of the reference work: the medians. Quick: one, the ledger in memory."""
-    rounds, events = (1, 170_000) if quick else (5, 250_000)
+    rounds, events = (1, 170_000) if quick else (5, 200_000)
     ledgers = LEDGERS[:1] if quick else LEDGERS
     rates: dict[str, list[Rate]] = {name: [] for name in ("reference", *ledgers)}
     site = Site(place)
