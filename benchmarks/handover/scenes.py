@@ -46,6 +46,11 @@ class Group:
         self._exit.close()
         broker.delete(self._options.bootstrap, self._options.source, self._options.out, self._options.changelog)
 
+    @property
+    def protocol(self) -> str:
+        """Of the group: `classic` or `consumer`."""
+        return self._options.protocol
+
     def start(self, instance: str = "") -> Worker:
         """One more worker; returns at once."""
         worker = Worker(self._options._replace(instance=instance))
@@ -146,7 +151,7 @@ def named(running: Group, quick: bool) -> dict[str, Pauses]:
         return workers
 
     scenes = {"restart": signal.SIGTERM}
-    if not quick:
+    if not quick and running.protocol == "classic":  # with KIP-848 a name is taken until its session is over
         scenes["killed_and_restarted"] = signal.SIGKILL
     found = {name: running.scene(partial(again, number)) for name, number in scenes.items()}
     running.finish()
