@@ -135,7 +135,7 @@ class Committer:
             owner = self._outbox.owner
             if owner is not None and self._config.ledger is not None:
                 # who takes the partition over finds this record at the hidden end, and fences its owner
-                self._outbox.produce(Output(self._config.changelog, owner, OWNER, None, partition))
+                self._outbox.name_owner(Output(self._config.changelog, owner, OWNER, None, partition))
         return transaction
 
     def _include(self, batch: EngineBatch) -> None:

@@ -31,11 +31,14 @@ class Outbox(Protocol):
     def begin(self) -> None:
         """Open a transaction. Raises `FencedError`."""
 
+    def name_owner(self, record: Output) -> None:
+        """Add the record that names the transaction's owner, before any other of its partition. Raises as `produce`."""
+
     def produce(self, output: Output) -> None:
         """Add one record. Raises `MustAbortError` when the transaction is beyond repair, `TooLargeError`."""
 
     def write(self, topic: str, value: bytes | None, key: bytes | None, partition: int, **more: Any) -> None:
-        """Add one record, its parts given one by one: the changelog has thousands a commit. Raises as `produce`."""
+        """Add one record to the changelog, its parts given one by one: a commit has thousands. Raises as `produce`."""
 
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
         """Make records and offsets visible, the latter perhaps a moment later.
@@ -75,6 +78,10 @@ class _Producing:
             self.write(topic, value, key, partition)
         else:
             self.write(topic, value, key, partition, headers=headers)
+
+    def name_owner(self, record: Output) -> None:
+        """See `Outbox`."""
+        self.produce(record)
 
     def write(self, topic: str, value: bytes | None, key: bytes | None, partition: int, **more: Any) -> None:
         """See `Outbox`; a full buffer is waited for."""
@@ -138,9 +145,15 @@ class TransactionalOutbox(_Producing):
     def __init__(self, config: EngineConfig, retry: Retry) -> None:
         super().__init__(config, retry)
         self.owner = config.transactional_id.encode()
+        self._named: bool | None = None
+        """Whether the broker has a record that names the owner of the open transaction; None: nobody is to be named."""
+        self._held: list[Output] = []
+        """Outputs that wait for that. Of a worker that died with only them at the broker nobody would know whom to
+        fence, and they would hide what follows on their topics until the transaction times out."""
 
     def start(self) -> None:
         """See `Outbox`."""
+        self._held.clear()
         producer = self._producer = Producer(self._conf)
         self._retry("init_transactions", lambda: producer.init_transactions(STEP_S))
         self.stale = False
@@ -152,6 +165,34 @@ class TransactionalOutbox(_Producing):
             self._producer.begin_transaction()
         except KafkaException as error:
             raise FencedError(f"begin_transaction: {error}") from error
+        self._named = None
+
+    def name_owner(self, record: Output) -> None:
+        """See `Outbox`; one of them at the broker is enough."""
+        topic, value, key, _, partition = record
+        if self._named is None:
+            self._named = False
+        self.write(topic, value, key, partition, on_delivery=self._has_arrived)
+
+    def _has_arrived(self, error: KafkaError | None, message: Message) -> None:
+        self._named = True  # or never will be: then the transaction fails
+
+    def produce(self, output: Output) -> None:
+        """See `Outbox`."""
+        if self._named is False:
+            assert self._producer is not None
+            self._producer.poll(0)
+        if self._named is False:
+            self._held.append(output)
+        else:
+            self._release()
+            super().produce(output)
+
+    def _release(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            for output in held:
+                super().produce(output)
 
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
         """See `Outbox`."""
@@ -161,6 +202,9 @@ class TransactionalOutbox(_Producing):
         # names whom to fence, and the next owner would wait for the transaction to time out
         try:
             self._unless_stale("flush", self._flush)
+            if self._held:
+                self._release()
+                self._unless_stale("flush", self._flush)
             self._unless_stale(
                 "send_offsets_to_transaction",
                 lambda: producer.send_offsets_to_transaction(offsets, group, STEP_S),
@@ -175,6 +219,7 @@ class TransactionalOutbox(_Producing):
         """See `Outbox`. What a stale producer has left open is taken back by the new one, which has its name."""
         producer = self._producer
         assert producer is not None
+        self._held.clear()
         with suppress(StaleError):
             self._unless_stale("abort_transaction", lambda: producer.abort_transaction(STEP_S))
             producer.poll(0)

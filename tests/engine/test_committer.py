@@ -39,6 +39,9 @@ class Box:
     def start(self) -> None:
         self.stale = False
 
+    def name_owner(self, record: Output) -> None:
+        self.produce(record)
+
     def produce(self, output: Output, delivered: Any = None) -> None:
         if self.refuses:
             raise MustAbortError("refused")

@@ -28,6 +28,9 @@ class Machine(Protocol):
     def chunk(self) -> int:
         """How many records come at once."""
 
+    def pick(self, many: int) -> int:
+        """One of so many, from 0."""
+
 
 class Record:
     """`confluent_kafka.Message`."""

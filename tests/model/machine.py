@@ -139,6 +139,10 @@ class Machine:
         """See `clients.Machine`."""
         return 1 + self._choose(3)
 
+    def pick(self, many: int) -> int:
+        """See `clients.Machine`."""
+        return self._choose(many)
+
     def client(self, client: Any) -> Any:
         """Note a client of this process."""
         if isinstance(client, ModelProducer):

@@ -156,6 +156,12 @@ def sends_offsets_before_the_owner_record(self: Any) -> None:
     """The records may arrive after the offsets."""
 
 
+@mutation(TransactionalOutbox, "produce", STANDS_STILL)
+def sends_outputs_before_the_owner_record(self: Any, output: Any) -> None:
+    """Of a dead worker they may be all that has arrived: nobody knows whom to fence."""
+    super(TransactionalOutbox, self).produce(output)
+
+
 @mutation(Assignment, "_come_back", "")
 def comes_back_in_the_middle_of_a_takeover(self: Any, consumer: Any, names: Any) -> None:
     self._in_callback, before = False, self._in_callback

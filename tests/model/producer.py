@@ -57,8 +57,11 @@ class ModelProducer(Client):
         return bool(self._buffer) and (self._identity is None or self._broker.can_begin(self._identity))
 
     def deliver(self) -> None:
-        """The next record reaches the broker (the schedule says when)."""
-        name, key, value, report = self._buffer.popleft()
+        """The next record of some partition reaches the broker (the schedule says which, and when)."""
+        heads = {name: at for at, (name, *_) in reversed(list(enumerate(self._buffer)))}
+        at = sorted(heads.values())[self._machine.pick(len(heads))]
+        name, key, value, report = self._buffer[at]
+        del self._buffer[at]
         error, offset = self._error, -1
         if error is None:
             try:

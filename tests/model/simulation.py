@@ -265,6 +265,7 @@ class Simulation:
             if self.steps > STEPS_AT_MOST or self.world.now > self._settle_from + SETTLED_S:
                 self.world.broken(
                     f"not all is decided within {SETTLED_S} s and {STEPS_AT_MOST} steps: {self._offsets()}"
+                    + (f"; hidden: {self._hidden()}" if self._hidden() else "")
                 )
                 self._look_at(None)
         assert self.broker.timed_out == timed_out
@@ -274,9 +275,14 @@ class Simulation:
         return {(t, n): self.broker.committed.get((t, n), 0) for t in TOPICS for n in range(PARTITIONS)}
 
     def _finished(self) -> bool:
-        if self._unsent or self.broker.marking():
+        if self._unsent or self.broker.marking() or self._hidden():
             return False
         return all(offset == len(self.broker.log(name)) for name, offset in self._offsets().items())
+
+    def _hidden(self) -> list[Name]:
+        """Outputs that readers of committed records cannot see, behind what a dead worker left open."""
+        outputs = [(OUT, number) for number in range(PARTITIONS)]
+        return [name for name in outputs if self.broker.end(name, committed=True) < len(self.broker.log(name))]
 
     # --- what must hold
 
