@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
 from pathlib import Path
@@ -106,13 +107,19 @@ class Worker(Part):
 
     def read(self, name: str) -> float:
         """The sum of a metric's series as the worker shows it now; 0 while it does not answer."""
+        return (self.shown() or {}).get(name, 0.0)
+
+    def shown(self) -> Mapping[str, float] | None:
+        """The sums of all metrics' series as the worker shows them now; None while it does not answer."""
         try:
             with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=2) as answer:
                 text = answer.read().decode()
         except OSError:
-            return 0.0
-        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line.startswith(name))
-        return sum(float(value) for series, value in rows if series.split("{")[0] == name)
+            return None
+        sums: defaultdict[str, float] = defaultdict(float)
+        for series, value in (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")):
+            sums[series.partition("{")[0]] += float(value)
+        return sums
 
 
 class Supervisor:

@@ -15,6 +15,8 @@ from streams.parts.kafka import Kafka
 from streams.supervisor import Worker
 
 EVERY_S = 5.0
+Shown = Mapping[str, float]
+"""The metrics of a worker, by name."""
 
 
 def memory_mb(pid: int | None) -> float | None:
@@ -52,14 +54,15 @@ class Sampler:
     def take(self) -> dict[str, Any]:
         """One more sample."""
         now = time.monotonic()
+        shown = {role: worker.shown() for role, worker in self._workers.items()}
         sample = {
             "s": round(now - self._began, 1),
             "memory_mb": self._memory(),
-            "lag": {role: _lag(worker) for role, worker in self._workers.items()},
-            "events_per_s": {role: self._rate(role, now - self._taken_at) for role in self._workers},
-            "armed": self._workers["decide"].read("yupan_armed_deadlines"),
-            "broker_up": _all_say(self._workers.values(), "yupan_broker_up"),
-            "sink_up": _all_say([self._workers["history"]], "yupan_sink_up"),
+            "lag": {role: one.get("yupan_consumer_lag_records", 0.0) if one else None for role, one in shown.items()},
+            "events_per_s": {role: self._rate(role, one or {}, now - self._taken_at) for role, one in shown.items()},
+            "armed": (shown["decide"] or {}).get("yupan_armed_deadlines", 0.0),
+            "broker_up": _all_say(shown.values(), "yupan_broker_up"),
+            "sink_up": _all_say([shown["history"]], "yupan_sink_up"),
             "pop_ms": quantiles(self._probes.pops[self._pops :]),
             "reminder_ms": quantiles(self._probes.reminders[self._reminders :]),
         }
@@ -76,26 +79,16 @@ class Sampler:
         pids |= {"broker": broker.nodes[0].pid, "clickhouse": server.pid}
         return {name: memory_mb(pid) for name, pid in pids.items()}
 
-    def _rate(self, role: str, seconds: float) -> float:
-        before, now = self._events[role], self._workers[role].read("yupan_events_total")
+    def _rate(self, role: str, shown: Shown, seconds: float) -> float:
+        before, now = self._events[role], shown.get("yupan_events_total", 0.0)
         self._events[role] = max(now, before)  # 0: it did not answer in time
         return round(max(now - before, 0.0) / max(seconds, 0.001))
 
 
-def _lag(worker: Worker) -> float | None:
-    """Records behind; None while it does not answer."""
-    return worker.read("yupan_consumer_lag_records") if _answers(worker) else None
-
-
-def _answers(worker: Worker) -> bool:
-    return worker.read("yupan_build_info") > 0
-
-
-def _all_say(workers: Iterable[Worker], name: str) -> bool | None:
+def _all_say(shown: Iterable[Shown | None], name: str) -> bool | None:
     """Whether all workers show a part as up; None while one of them does not answer."""
-    if not all(_answers(worker) for worker in workers):
-        return None
-    return all(worker.read(name) for worker in workers)
+    answers = list(shown)
+    return None if None in answers else all(one.get(name) for one in answers if one is not None)
 
 
 def flatness(samples: Sequence[Mapping[str, Any]], of: str) -> dict[str, float]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streams.replaying import Outcome
 
 NUMBER = re.compile(r"\d{11,15}")
+NOTHING = "nothing lies between them"
 SHOWN = 300
 """Bytes shown of a value that cannot be read."""
 
@@ -46,11 +47,12 @@ def list_(
 ) -> None:
     """List the newest, and count all by reason and topic."""
     from sinks.dead_letters import DeadLetters
+    from streams.importing.times import between_ms
     from streams.replaying import Selection
     from streams.settings import Settings
 
     settings = Settings.load()
-    selection = Selection(None, reason, topic, *_between(since, until, settings.timezone))
+    selection = Selection(None, reason, topic, *between_ms(since, until, settings.timezone, NOTHING))
     with DeadLetters(settings.kafka, settings.kafka_config) as letters:
         found = [letter.bare() for letter in letters.read() if selection.takes(letter)]
         became = letters.standing
@@ -84,17 +86,6 @@ def show(place: str, reveal: bool) -> None:
     click.echo(json.dumps(whole if reveal else _masked(whole), ensure_ascii=False, indent=2))
 
 
-def _between(since: str | None, until: str | None, timezone: str) -> tuple[int | None, int | None]:
-    """The moments of --from and --to, ms. Raises `UsageError`."""
-    from schemas.errors import UsageError
-    from streams.importing.times import option_ms
-
-    begin, end = option_ms("--from", since, timezone), option_ms("--to", until, timezone)
-    if begin is not None and end is not None and end <= begin:
-        raise UsageError("--to is not after --from: nothing lies between them")
-    return begin, end
-
-
 _EXAMPLES = """\b
 Examples:  yupan dead-letters replay --reason agent_raised --dry-run
     yupan dead-letters replay --topic yupan.state.v1 --from 2026-11-22T08:00 --to 2026-11-22T12:00
@@ -123,13 +114,14 @@ def replay(
     Without options all. What was replayed before is left out. The exit code is 1 when there are some that cannot be
     replayed, such as truncated ones.
     """
+    from streams.importing.times import between_ms
     from streams.progress import over_count
     from streams.replaying import Selection
     from streams.replaying import replay as replayed
     from streams.settings import Settings
 
     settings = Settings.load()
-    begin, end = _between(since, until, settings.timezone)
+    begin, end = between_ms(since, until, settings.timezone, NOTHING)
     place = None if place is None else "{}:{}".format(*_place(place))
     outcome = replayed(settings, Selection(place, reason, topic, begin, end), over_count, dry_run=dry_run)
     _tell(outcome, dry_run)

@@ -32,16 +32,14 @@ def command(name: str, by: str | None, since: str | None, until: str | None, for
 
     from schemas.errors import UsageError
     from sinks.clickhouse import open_clickhouse
-    from streams.importing.times import option_ms
+    from streams.importing.times import between_ms
     from streams.settings import Settings
 
     reports = _reports()
     if name not in reports:
         raise UsageError(f"there is no report {name!r}; known are {', '.join(reports)}")
     settings = Settings.load()
-    begin, end = option_ms("--from", since, settings.timezone), option_ms("--to", until, settings.timezone)
-    if begin is not None and end is not None and end <= begin:
-        raise UsageError("--to is not after --from: the report would be empty")
+    begin, end = between_ms(since, until, settings.timezone, "the report would be empty")
     with closing(open_clickhouse(settings.clickhouse)) as db:
         rows = reports[name](db, by or "priority", settings.timezone, begin, end)
     _print(rows, form, f"{name} by {by or 'priority'}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 
 from schemas.errors import YupanError
 
@@ -24,28 +24,24 @@ class DeadLetterLimit:
         self._share = share
         self._window = window or 2 * run
         self._run = run
-        self._topics: dict[str, _Recent] = {}
+        self._topics: defaultdict[str, _Recent] = defaultdict(lambda: _Recent(self._window))
 
     def passed(self, topic: str, events: int = 1) -> None:
         """That many events of `topic` were decided."""
         if events and self._run:
-            self._of(topic).passed(min(events, self._window))
+            self._topics[topic].passed(min(events, self._window))
 
     def failed(self, topic: str) -> None:
         """An event of `topic` was dead-lettered. Raises `TooManyDeadLettersError` when that was one too many."""
         if self._run == 0:
             return
-        recent = self._of(topic)
-        in_a_row, failed, events = recent.failed()
+        in_a_row, failed, events = self._topics[topic].failed()
         if in_a_row >= self._run and failed > self._share * events:
             raise TooManyDeadLettersError(
                 f"{topic}: the last {in_a_row} events could not be used, and {failed} of the last {events}: stopped "
                 "instead of dead-lettering more; look at `yupan dead-letters list` for the reason (the limit: "
                 "YUPAN_DEAD_LETTER_RUN, YUPAN_DEAD_LETTER_SHARE)"
             )
-
-    def _of(self, topic: str) -> _Recent:
-        return self._topics.setdefault(topic, _Recent(self._window))
 
 
 class _Recent:

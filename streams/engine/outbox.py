@@ -153,7 +153,6 @@ class TransactionalOutbox(_Producing):
 
     def start(self) -> None:
         """See `Outbox`."""
-        self._held.clear()
         producer = self._producer = Producer(self._conf)
         self._retry("init_transactions", lambda: producer.init_transactions(STEP_S))
         self.stale = False
@@ -166,6 +165,7 @@ class TransactionalOutbox(_Producing):
         except KafkaException as error:
             raise FencedError(f"begin_transaction: {error}") from error
         self._named = None
+        self._held.clear()
 
     def name_owner(self, record: Output) -> None:
         """See `Outbox`; one of them at the broker is enough."""
@@ -219,7 +219,6 @@ class TransactionalOutbox(_Producing):
         """See `Outbox`. What a stale producer has left open is taken back by the new one, which has its name."""
         producer = self._producer
         assert producer is not None
-        self._held.clear()
         with suppress(StaleError):
             self._unless_stale("abort_transaction", lambda: producer.abort_transaction(STEP_S))
             producer.poll(0)

@@ -113,6 +113,14 @@ def option_ms(option: str, text: str | None, zone: str) -> int | None:
         raise UsageError(f"{option}: {error}") from None
 
 
+def between_ms(since: str | None, until: str | None, zone: str, so: str) -> tuple[int | None, int | None]:
+    """The moments of `--from` and `--to`, epoch ms; `so`: what it means if none lies between. Raises `UsageError`."""
+    begin, end = option_ms("--from", since, zone), option_ms("--to", until, zone)
+    if begin is not None and end is not None and end <= begin:
+        raise UsageError(f"--to is not after --from: {so}")
+    return begin, end
+
+
 def clock_ms(text: str) -> int:
     """Milliseconds since midnight of `9:05`, `9:05:01` or `09:05:01.250`. Raises `RecordError(bad_time)`."""
     parts = text.split(":")
