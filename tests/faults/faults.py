@@ -285,12 +285,7 @@ def pause_clickhouse(scene: Scene) -> None:
 @fault(settings={"proxied": "clickhouse"})
 def cut_clickhouse(scene: Scene) -> None:
     """The connections to ClickHouse are reset in the middle of inserts, whose outcome nobody knows then."""
-    proxy = scene.ground.proxies["clickhouse"]
-    for moment in scene.moments(6):
-        scene.until(moment)
-        proxy.cut()
-        scene.sleep(scene.chance.uniform(0, 2))
-        proxy.heal()
+    cut(scene, "clickhouse", 6, 0, 2)
 
 
 # --- the connection
@@ -299,11 +294,16 @@ def cut_clickhouse(scene: Scene) -> None:
 @fault(settings={"proxied": "broker"})
 def cut_connection(scene: Scene) -> None:
     """The connections between workers and broker are reset and refused for a while, again and again."""
-    proxy = scene.ground.proxies["broker"]
-    for moment in scene.moments(3):
+    cut(scene, "broker", 3, 0.1, 4)
+
+
+def cut(scene: Scene, what: str, times: int, shortest: float, longest: float) -> None:
+    """So often, the connections to `what` are reset and refused for a while (s)."""
+    proxy = scene.ground.proxies[what]
+    for moment in scene.moments(times):
         scene.until(moment)
         proxy.cut()
-        scene.sleep(scene.chance.uniform(0.1, 4))
+        scene.sleep(scene.chance.uniform(shortest, longest))
         proxy.heal()
 
 

@@ -58,8 +58,10 @@ class ModelProducer(Client):
 
     def deliver(self) -> None:
         """The next record of some partition reaches the broker (the schedule says which, and when)."""
-        heads = {name: at for at, (name, *_) in reversed(list(enumerate(self._buffer)))}
-        at = sorted(heads.values())[self._machine.pick(len(heads))]
+        heads: dict[Name, int] = {}
+        for at, (name, *_) in enumerate(self._buffer):
+            heads.setdefault(name, at)
+        at = list(heads.values())[self._machine.pick(len(heads))]
         name, key, value, report = self._buffer[at]
         del self._buffer[at]
         error, offset = self._error, -1

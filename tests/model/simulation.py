@@ -264,8 +264,8 @@ class Simulation:
                 self._do(None, "time", self._advance)
             if self.steps > STEPS_AT_MOST or self.world.now > self._settle_from + SETTLED_S:
                 self.world.broken(
-                    f"not all is decided within {SETTLED_S} s and {STEPS_AT_MOST} steps: {self._offsets()}"
-                    + (f"; hidden: {self._hidden()}" if self._hidden() else "")
+                    f"not all is decided within {SETTLED_S} s and {STEPS_AT_MOST} steps: {self._offsets()}; "
+                    f"hidden: {self._hidden()}"
                 )
                 self._look_at(None)
         assert self.broker.timed_out == timed_out
