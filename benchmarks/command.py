@@ -31,8 +31,12 @@ def parser(module: str, about: str | None) -> argparse.ArgumentParser:
 
 
 def run(name: str, about: str | None, measure: Measure) -> None:
-    """Measure one part, keep what it found, print it as the last line."""
-    options = parser(f"benchmarks.{name}", about).parse_args()
+    """The whole command of one part."""
+    tell(name, measure, parser(f"benchmarks.{name}", about).parse_args())
+
+
+def tell(name: str, measure: Measure, options: argparse.Namespace) -> None:
+    """Measure one part on a broker of its own, keep what it found, print it as the last line."""
     with opened() as place:
         found = measured(name, lambda: measure(options.quick, place, say), quick=options.quick, keep=options.keep)
     print(json.dumps(found, ensure_ascii=False))

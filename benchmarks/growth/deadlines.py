@@ -92,7 +92,7 @@ class _Flow:
 
     def _run(self) -> None:
         keys = {partition_of(key, PARTITIONS): key for key in (str(number).encode() for number in range(500))}
-        producer = given.producer(self._bootstrap)
+        producer = broker.producer(self._bootstrap)
         while not self._stopped.wait(0.05):
             for key in keys.values():
                 producer.produce(self._source, encode([key.decode(), 0]), key)

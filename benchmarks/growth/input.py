@@ -6,13 +6,13 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from benchmarks.common.ledger import STARTED_AT, customer
+from benchmarks.common.ledger import customer
 from benchmarks.common.rates import Counted
 from benchmarks.growth.program import Program
-from benchmarks.reference.broker import QUIET, Progress, raise_undelivered
-from benchmarks.reference.work import PARTITIONS
+from benchmarks.reference.broker import QUIET, Progress, write
+from benchmarks.reference.work import PARTITIONS, event
 from schemas.codec import Codec
 from schemas.events.state import EVENT
 
@@ -25,49 +25,12 @@ def states(customers: int, events: int) -> Iterator[tuple[bytes, bytes]]:
     codec, chosen = Codec(EVENT), random.Random(SEED)
     for sequence in range(1, events + 1):
         msisdn = customer(chosen.randrange(customers))
-        record = {
-            "msisdn": msisdn,
-            "system": "ocs",
-            "attribute": "balance",
-            "value": sequence / 100,
-            "previous": None,
-            "transaction": None,
-            "sequence": sequence,
-            "region": "nanchang",
-            "reason": None,
-            "details": {},
-            "occurred_at": STARTED_AT + sequence,
-        }
-        yield msisdn.encode(), codec.encode(record)
-
-
-def producer(bootstrap: str) -> Producer:
-    """As upstream systems have one; linger.ms of 0 would make a request of each event."""
-    return Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "partitioner": "murmur2_random",
-            "enable.idempotence": True,
-            "linger.ms": 20,
-            "delivery.report.only.error": True,
-            "on_delivery": raise_undelivered,
-            **QUIET,
-        }
-    )
+        yield msisdn.encode(), codec.encode(event(msisdn, sequence))
 
 
 def publish(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
     """Write them all."""
-    made = producer(bootstrap)
-    for key, value in records:
-        while True:
-            try:
-                made.produce(topic, value, key)
-                break
-            except BufferError:
-                made.poll(0.05)
-    if made.flush(60):
-        raise RuntimeError(f"{topic}: not all events were written")
+    write(bootstrap, ((topic, *record) for record in records))
 
 
 def watch(bootstrap: str, group: str, topic: str, until: int, *programs: Program) -> list[Counted]:

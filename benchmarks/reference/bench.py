@@ -78,8 +78,10 @@ class Bench:
 
     def write(self, *sizes: int) -> None:
         """Write inputs of so many events, unless they are there. Many at once cost little more than the largest."""
-        self._answers |= {events: answer(events) for events in set(sizes) - self._answers.keys()}
-        wanted = {f"state-{events}": events for events in sizes}
+        wanted = {f"state-{events}": events for events in sizes if events not in self._answers}
+        if not wanted:
+            return
+        self._answers |= {events: answer(events) for events in wanted.values()}
         new = {name: wanted[name] for name in wanted.keys() - broker.topics(self._bootstrap)}
         if new:
             self._say(f"writing {max(new.values()):,} events")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -29,16 +29,24 @@ def create(bootstrap: str, *names: str, compacted: str = "") -> None:
 
 def topics(bootstrap: str) -> set[str]:
     """The names of those that are there."""
-    return set(AdminClient({"bootstrap.servers": bootstrap, **QUIET}).list_topics(timeout=10).topics)
+    return _names(_admin(bootstrap))
+
+
+def _names(admin: AdminClient) -> set[str]:
+    return set(admin.list_topics(timeout=10).topics)
+
+
+def _admin(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, **QUIET})
 
 
 def make(bootstrap: str, wanted: list[NewTopic]) -> None:
     """Create these, and wait until the broker tells of them: its controller answers before it knows them itself."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    admin = _admin(bootstrap)
     for future in admin.create_topics(wanted).values():
         future.result(20)
     names, until = {topic.topic for topic in wanted}, time.monotonic() + VISIBLE_S
-    while not names <= topics(bootstrap):
+    while not names <= _names(admin):
         if time.monotonic() > until:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{sorted(names)} are made, but not to be seen"))
         time.sleep(0.05)
@@ -46,14 +54,14 @@ def make(bootstrap: str, wanted: list[NewTopic]) -> None:
 
 def delete(bootstrap: str, *names: str) -> None:
     """Delete topics: what was measured need not stay on the disk."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    admin = _admin(bootstrap)  # what it answers is lost when nobody holds it any more
     for future in admin.delete_topics(list(names)).values():
         future.result(20)
 
 
-def publish(bootstrap: str, sizes: Mapping[str, int]) -> None:
-    """Write the events of the reference work, to each topic so many."""
-    producer = Producer(
+def producer(bootstrap: str) -> Producer:
+    """As upstream systems have one; linger.ms of 0 would make a request of each event."""
+    return Producer(
         {
             "bootstrap.servers": bootstrap,
             "partitioner": "murmur2_random",
@@ -64,21 +72,26 @@ def publish(bootstrap: str, sizes: Mapping[str, int]) -> None:
             **QUIET,
         }
     )
-    for number, (key, value) in enumerate(records(max(sizes.values()))):
-        for topic, events in sizes.items():
-            if number < events:
-                _produce(producer, topic, key, value)
-    if producer.flush(60):
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{', '.join(sizes)}: not all events were written"))
 
 
-def _produce(producer: Producer, topic: str, key: bytes, value: bytes) -> None:
-    while True:
-        try:
-            producer.produce(topic, value, key)
-            return
-        except BufferError:
-            producer.poll(0.05)
+def publish(bootstrap: str, sizes: Mapping[str, int]) -> None:
+    """Write the events of the reference work, to each topic so many."""
+    numbered = enumerate(records(max(sizes.values())))
+    write(bootstrap, ((topic, *one) for at, one in numbered for topic, events in sizes.items() if at < events))
+
+
+def write(bootstrap: str, given: Iterable[tuple[str, bytes, bytes]]) -> None:
+    """Write them all: topic, key, value. Raises `KafkaException`."""
+    made = producer(bootstrap)
+    for topic, key, value in given:
+        while True:
+            try:
+                made.produce(topic, value, key)
+                break
+            except BufferError:
+                made.poll(0.05)
+    if left := made.flush(60):
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{left} events were not written"))
 
 
 def raise_undelivered(error: KafkaError | None, message: Message) -> None:

@@ -92,17 +92,21 @@ def records(events: int) -> Iterator[tuple[bytes, bytes]]:
     """Keys and framed values of the events."""
     codec = Codec(EVENT)
     for sequence, customer in customers(events):
-        record = {
-            "msisdn": customer,
-            "system": "ocs",
-            "attribute": "balance",
-            "value": sequence / 100,
-            "previous": None,
-            "transaction": None,
-            "sequence": sequence,
-            "region": "nanchang",
-            "reason": None,
-            "details": {},
-            "occurred_at": STARTED_AT + sequence,
-        }
-        yield customer.encode(), codec.encode(record)
+        yield customer.encode(), codec.encode(event(customer, sequence))
+
+
+def event(msisdn: str, sequence: int) -> dict[str, Any]:
+    """The record of a state event."""
+    return {
+        "msisdn": msisdn,
+        "system": "ocs",
+        "attribute": "balance",
+        "value": sequence / 100,
+        "previous": None,
+        "transaction": None,
+        "sequence": sequence,
+        "region": "nanchang",
+        "reason": None,
+        "details": {},
+        "occurred_at": STARTED_AT + sequence,
+    }

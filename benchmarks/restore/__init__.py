@@ -26,9 +26,10 @@ def measure(quick: bool, place: Place, say: Say) -> dict[str, object]:
     say(f"writing {count:,} records")
     size = ledger.fill(at, CHANGELOG, count)
     found = _rounds(at, count, rounds, core, say)
-    Site(place).fresh()
-    kinds = () if quick else ("memory", "rocksdb")
-    moves = {kind: moved(at, kind, count, place.broker_core, core, say) for kind in kinds}
+    moves = {}
+    if not quick:
+        Site(place).fresh()
+        moves = {kind: moved(at, kind, count, place.broker_core, core, say) for kind in ("memory", "rocksdb")}
     figures = {name: _summary(each) for name, each in found.items()}
     return {"records": count, "bytes_a_record": size, "goals_s": GOALS, **figures, "moves": moves}
 
