@@ -296,7 +296,7 @@ class Engine:
             self._ready.set()
 
     def _look_after_producer(self, up: bool) -> None:
-        self._watchdog.look()
+        self._watchdog.look(broker_up=self._group.health.up)
         if not up:
             self._outbox.stale = self.config.transactional
         elif self._outbox.stale and (self._renewing is None or self._renewing.done()):

@@ -80,10 +80,13 @@ class Watchdog:
         self._met: Step | None = None
         self._times = 0
 
-    def look(self) -> None:
-        """Call it once a second. Raises `FencedError`."""
+    def look(self, *, broker_up: bool) -> None:
+        """Call it once a second. Raises `FencedError`.
+
+        While the broker is away nothing counts: the call waits with it, and a new process could do no more.
+        """
         step = self._retry.step
-        self._times = self._times + 1 if step is not None and step is self._met else 0
+        self._times = self._times + 1 if broker_up and step is not None and step is self._met else 0
         self._met = step
         if step is not None and self._times >= self._looks:
             raise FencedError(f"{step.what}: the Kafka client has not answered for {self._times} s")

@@ -14,22 +14,37 @@ def test_a_step_that_does_not_come_back_is_found() -> None:
 
     def hanging() -> None:
         for _ in range(3):
-            watchdog.look()
+            watchdog.look(broker_up=True)
         with pytest.raises(FencedError, match=r"^commit: the Kafka client has not answered"):
-            watchdog.look()
+            watchdog.look(broker_up=True)
         found.append(True)
 
     retry("commit", hanging)
     assert found == [True]
-    watchdog.look()
+    watchdog.look(broker_up=True)
+
+
+def test_a_step_that_waits_for_a_broker_that_is_away_has_its_time_once_it_is_back() -> None:
+    retry, found = Retry(), []
+    watchdog = Watchdog(retry, looks=2)
+
+    def hanging() -> None:
+        for up in (True, True, *[False] * 60, True):
+            watchdog.look(broker_up=up)
+        with pytest.raises(FencedError, match=r"^send_offsets: the Kafka client has not answered for 2 s"):
+            watchdog.look(broker_up=True)
+        found.append(True)
+
+    retry("send_offsets", hanging)
+    assert found == [True]
 
 
 def test_steps_that_follow_one_another_do_not_hang() -> None:
     retry = Retry()
     watchdog = Watchdog(retry, looks=1)
     for _ in range(5):
-        retry("commit", watchdog.look)
-        watchdog.look()
+        retry("commit", lambda: watchdog.look(broker_up=True))
+        watchdog.look(broker_up=True)
 
 
 def test_a_client_that_is_beyond_repair_ends_the_worker() -> None:
