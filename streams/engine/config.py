@@ -19,8 +19,8 @@ PARTITIONER = "murmur2_random"  # as Java's; librdkafka's own default would part
 HEARTBEAT_MS = 250
 """Members learn by a heartbeat that another has left: so long do its partitions wait at most."""
 
-MOST_SILENT_MS = 75_000
-"""A rebalance waits so long for a member: more than the longest callback, which has to wait out a transaction."""
+MOST_SILENT_MS = 30_000
+"""A rebalance waits so long for a member: more than one needs to give its partitions up, 25 s at most."""
 
 
 @dataclass(frozen=True)
@@ -127,15 +127,16 @@ class EngineConfig:
             # a commit that a broker was asked for when it went waits so long in librdkafka (a minute by default), and
             # who gives partitions up waits for it
             "socket.timeout.ms": 10_000,
-            # who joins when a broker has just come back may be given nothing, or get no answer; by default that stays
-            # so until the next look at the topics, or for as long as members may be silent: both are 5 minutes
             "topic.metadata.refresh.interval.ms": 15_000,
-            "max.poll.interval.ms": MOST_SILENT_MS,
             **self._membership(),
         }
         if self.instance:
             conf["group.instance.id"] = self.instance
-        return {**conf, **self.consumer_extra}
+        conf |= self.consumer_extra
+        # A member that lost its session while the broker was away joins as a new one. Apache Kafka 4.1 was seen to wait
+        # for the old one until this is over, not until its session is: 5 minutes by default.
+        conf.setdefault("max.poll.interval.ms", max(MOST_SILENT_MS, int(conf.get("session.timeout.ms", 0))))
+        return conf
 
     def _membership(self) -> Conf:
         if self.group_protocol == "consumer":

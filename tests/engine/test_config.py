@@ -38,11 +38,13 @@ def test_an_instance_name_makes_a_static_member() -> None:
     assert config.transactional_id == "g-w1"
 
 
-def test_a_member_that_is_given_nothing_or_not_answered_does_not_stay_so_for_minutes() -> None:
-    config = EngineConfig(bootstrap="b", group="g", topics=("a",))
-    conf = config.bulk_consumer()
-    assert conf["topic.metadata.refresh.interval.ms"] <= 30_000
-    assert config.transaction_timeout_ms < conf["max.poll.interval.ms"] <= 90_000
+def test_a_rebalance_does_not_wait_minutes_for_a_member_that_is_no_more() -> None:
+    conf = EngineConfig(bootstrap="b", group="g", topics=("a",)).bulk_consumer()
+    assert 25_000 < conf["max.poll.interval.ms"] <= 30_000
+    longer = EngineConfig("b", "g", ("a",), consumer_extra={"session.timeout.ms": "45000"}).bulk_consumer()
+    assert longer["max.poll.interval.ms"] == 45_000  # librdkafka refuses less than the session
+    own = EngineConfig("b", "g", ("a",), consumer_extra={"max.poll.interval.ms": "60000"}).bulk_consumer()
+    assert own["max.poll.interval.ms"] == "60000"
 
 
 def test_the_new_group_protocol_asks_for_range() -> None:
