@@ -20,13 +20,14 @@ NEVER_SEEN = {"zh": "无记录"}
 """What the texts for people say of a state that was never seen; the evidence is for programs."""
 
 
-def anomaly_record(check: Check, msisdn: str, decision: Decision) -> dict[str, Any]:
-    """The anomaly of a customer as of this decision."""
+def anomaly_record(check: Check, decision: Decision, msisdn: str | None = None, area: str = "") -> dict[str, Any]:
+    """The anomaly of a customer, or of an area (`cell:ID`, `region:NAME`), as of this decision."""
+    per, _, name = area.partition(":")
     texts = {name: _text(check, decision, name) for name in ("cause", "wording", "guidance")}
     return {
         "anomaly_id": decision.anomaly["id"],
         "msisdn": msisdn,
-        "cell": None,
+        "cell": name if per == "cell" else None,
         "region": decision.region,
         "check": check.id,
         "status": decision.status,
@@ -48,10 +49,7 @@ def event_id(decision: Decision) -> str:
 
 def _text(check: Check, decision: Decision, name: str) -> dict[str, str]:
     """The text speaks of the evidence while divergent, also when the systems agree again."""
-    values = dict(decision.anomaly["evidence"])
-    if decision.subject:
-        values |= {f"{n.removesuffix(decision.subject)}PRODUCT": v for n, v in values.items()}
-        values["product"] = decision.subject
+    values = check.rule.words(decision.subject, decision.anomaly["evidence"])
     texts: Mapping[str, str] = getattr(check, name)
     filled: dict[str, str] = {}
     for language, text in texts.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agents.replay import AUDITED, Input, Line, Replay
+from agents.replay import Input, Line, Replay
 from agents.rules import Case, Check, Checks
 from schemas.catalogue import EVENTS
 from schemas.fields import iso
@@ -36,9 +36,12 @@ def replay_case(check: Check, case: Case) -> list[Line]:
     """The changes of status that `check` alone decides on the events of a case."""
     replay = Replay(Checks([check]))
     lines: list[Line] = []
-    for step in case.steps:
-        record = EVENTS[AUDITED].from_json({**step.record, "msisdn": CUSTOMER, "occurred_at": START + step.at})
-        lines += replay.feed(Input(AUDITED, record, step.id, step.source))
+    for number, step in enumerate(case.steps):
+        told = {**step.record, "msisdn": CUSTOMER, "occurred_at": START + step.at}
+        record = EVENTS[step.topic].from_json(told)
+        for time in range(step.times):
+            event_id = step.id if step.times == 1 else f"{number}.{time}"
+            lines += replay.feed(Input(step.topic, record, event_id, step.source))
     lines += replay.finish(START + case.until)
     return [line for line in lines if line["kind"] == "anomaly"]
 

@@ -106,6 +106,7 @@ class MemoryBatch:
         self._changes: dict[str, Any] = {}
         self._outputs: list[Output] = []
         self._deadlines: list[Callable[[], None]] = []
+        self._in_scope = False
 
     def __enter__(self) -> Batch:
         return self
@@ -117,7 +118,11 @@ class MemoryBatch:
     def scope(self, cause: Message | Fired) -> Iterator[None]:
         """See `ports.Batch.scope`."""
         self._changes, self._outputs, self._deadlines = {}, [], []
-        yield
+        self._in_scope = True
+        try:
+            yield
+        finally:
+            self._in_scope = False
         self._world.records |= self._changes
         for key in [k for k, v in self._changes.items() if v is None]:
             del self._world.records[key]
@@ -148,7 +153,8 @@ class MemoryBatch:
         headers: Headers | None = None,
         partition: int | None = None,
     ) -> None:
-        self._outputs.append(Output(topic, value, key, headers or [], partition))
+        outputs = self._outputs if self._in_scope else self._world.outputs
+        outputs.append(Output(topic, value, key, headers or [], partition))
 
     def send_now(self, topic: str, value: bytes, key: bytes | None, headers: Headers | None = None) -> None:
         self.send(topic, value, key, headers)

@@ -6,17 +6,20 @@ before an event's `occurred_at` fire, in order of due time, before the event is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from agents import areas
+from agents.areas import Areas
 from agents.audit import Audit
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.observe import Observe
-from agents.ports import Headers
+from agents.ports import Fired, Headers, Message
 from agents.rules import Checks
 from agents.shell import WITHDRAWN, Shell
+from agents.usage import Usage
 from schemas import headers as ce
 from schemas import json_lines
 from schemas.catalogue import EVENTS
@@ -25,7 +28,6 @@ from schemas.errors import RecordError
 from schemas.fields import check_international, check_length, iso
 
 Line = dict[str, Any]
-AUDITED = "yupan.state.v1"
 PARTITIONS = 1
 
 
@@ -74,8 +76,11 @@ class Replay:
         self._country_code = country_code
         intake = Intake(self._codecs, PARTITIONS, events_clock=True, country_code=country_code)
         shell = Shell(intake, self._codecs)
-        self._audit = Audit(shell, checks)
-        self._observe = Observe(shell)
+        audit = Audit(shell, checks)
+        self._areas = Areas(shell, audit.conclusions)
+        deciding = (audit, Usage(shell, audit.conclusions), self._areas)
+        self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}
+        self._observe = Observe(shell).process
         self._world = World()
         self._status: dict[str, str] = {}
 
@@ -94,9 +99,11 @@ class Replay:
         key = None if name is None else name.encode()
         arrived = max(self._world.clock, at)
         message = Delivered(line.topic, codec.encode(line.record), key, head, next(self._world.offsets), arrived)
-        agent = self._audit.process if line.topic == AUDITED else self._observe.process
-        with MemoryBatch(self._world, line.topic, [message]) as batch:
-            agent(batch)
+        yield from self._decide(line.topic, [message])
+
+    def _decide(self, topic: str, messages: Sequence[Message], fired: Sequence[Fired] = ()) -> Iterator[Line]:
+        with MemoryBatch(self._world, topic, messages, fired) as batch:
+            self._agents.get(topic, self._observe)(batch)
         yield from self._decided()
 
     def finish(self, until: int | None = None) -> Iterator[Line]:
@@ -107,14 +114,18 @@ class Replay:
     def _fire(self, before: int) -> Iterator[Line]:
         while (fired := self._world.next_due(before)) is not None:
             self._world.clock = max(self._world.clock, fired.due_at)
-            with MemoryBatch(self._world, AUDITED, [], [fired]) as batch:
-                self._audit.process(batch)
-            yield from self._decided()
+            topics = self._areas.topics if fired.name.startswith(areas.DEADLINE) else Audit.topics
+            yield from self._decide(topics[0], [], [fired])
 
     def _decided(self) -> Iterator[Line]:
         outputs, self._world.outputs = self._world.outputs, []
         for output in outputs:
-            yield self._line(output)
+            if EVENTS[output.topic].flow == "internal":  # there is one partition: it comes back at once
+                back = next(self._world.offsets), self._world.clock
+                message = Delivered(output.topic, output.value, output.key, output.headers, *back)
+                yield from self._decide(output.topic, [message])
+            else:
+                yield self._line(output)
 
     def _line(self, output: Output) -> Line:
         kind = EVENTS[output.topic].name
@@ -133,6 +144,8 @@ class Replay:
         line: Line = {"kind": "anomaly", "at": iso(record["occurred_at"])}
         names = ("check", "msisdn", "status", "anomaly_id", "evidence", "reason")
         line |= {name: record[name] for name in names}
+        if record["msisdn"] is None:
+            line |= {name: record[name] for name in ("cell", "region")}
         if self._status.get(record["anomaly_id"]) == record["status"]:  # the same anomaly, known by other evidence
             del line["status"]
             line["kind"] = "evidence"

@@ -12,15 +12,16 @@ import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents import kinds
-from agents.verdicts import Rule
-from agents.yaml_reader import FileError, Item, load
+from agents.verdicts import AreaRule, Rule
+from agents.yaml_reader import FileError, Item, Section, load
 from schemas.errors import UsageError
 from schemas.events.state import WORDS
+from schemas.events.usage import KINDS as USAGE_KINDS
 
 SHIPPED = Path(__file__).parent / "checks"
 SEVERITIES = ("CRITICAL", "MAJOR", "MINOR", "WARNING")
@@ -36,10 +37,13 @@ class Step:
     """One event of a case: what happens `at` milliseconds after its start."""
 
     at: int
+    topic: str
     record: Mapping[str, Any]
-    """Fields of `yupan.state.v1` without `msisdn` and `occurred_at`."""
+    """Its fields without `msisdn` and `occurred_at`."""
     id: str | None
     source: str | None
+    times: int
+    """So often, each time as another event."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Check:
     title: Text
     kind: str
     severity: str
-    rule: Rule
+    rule: Rule | AreaRule
     cause: Text
     wording: Text
     guidance: Text
@@ -78,17 +82,39 @@ class Check:
     file: Path
 
 
+class Watch(NamedTuple):
+    """A check that watches a name, and what `PRODUCT` is there."""
+
+    check: Check
+    rule: Rule
+    subject: str
+
+
 class Checks:
-    """All checks, by id and by the states that they watch."""
+    """All checks that are in force, by id and by what they watch."""
 
     def __init__(self, checks: Iterable[Check]) -> None:
         self.by_id = {check.id: check for check in checks}
+        self.rules: dict[str, Rule] = {}
+        """Those about each customer."""
+        self.areas: dict[str, AreaRule] = {}
+        """Those about cells and regions."""
+        for check in self.by_id.values():
+            if isinstance(check.rule, AreaRule):
+                self.areas[check.id] = check.rule
+            else:
+                self.rules[check.id] = check.rule
         self.watching = lru_cache(maxsize=4096)(self._watching)
+        self.counting = cache(self._counting)
 
-    def _watching(self, name: str) -> tuple[tuple[Check, str], ...]:
-        """The checks that watch `system.attribute`, each with the subject that it stands for there."""
-        found = ((check, check.rule.subject(name)) for check in self.by_id.values())
-        return tuple((check, subject) for check, subject in found if subject is not None)
+    def _watching(self, name: str) -> tuple[Watch, ...]:
+        """The checks that watch `system.attribute` or `usage.KIND`."""
+        found = ((check_id, rule, rule.subject(name)) for check_id, rule in self.rules.items())
+        return tuple(Watch(self.by_id[i], rule, subject) for i, rule, subject in found if subject is not None)
+
+    def _counting(self, kind: str) -> tuple[tuple[str, AreaRule], ...]:
+        """The checks that count a kind of usage, by id."""
+        return tuple((check_id, rule) for check_id, rule in self.areas.items() if rule.usage == kind)
 
 
 def load_checks(directories: Iterable[str | Path] = (), deadlines: Mapping[str, int] | None = None) -> Checks:
@@ -129,9 +155,7 @@ def read_check(file: Path, deadlines: Mapping[str, int] | None = None) -> Check:
     kind = section.take("kind").one_of(*kind_names())
     within = _positive(section.take("within"))
     severity = section.take("severity").one_of(*SEVERITIES)
-    rule: Rule = importlib.import_module(f"agents.kinds.{kind}").read(
-        section, check_id, (deadlines or {}).get(check_id, within)
-    )
+    rule: Rule | AreaRule = kind_module(kind).read(section, check_id, (deadlines or {}).get(check_id, within))
     texts = {name: _filled(section.take(name), rule.placeholders) for name in ("cause", "wording", "guidance")}
     cases = [_case(item) for item in section.take("cases").items()]
     section.finish()
@@ -141,6 +165,11 @@ def read_check(file: Path, deadlines: Mapping[str, int] | None = None) -> Check:
 def kind_names() -> list[str]:
     """The kinds that there are: the modules of `agents/kinds/`."""
     return sorted(module.name for module in pkgutil.iter_modules(kinds.__path__))
+
+
+def kind_module(kind: str) -> Any:
+    """The module of a kind: its `read`, and its `SCHEMA` and `REQUIRED` keys."""
+    return importlib.import_module(f"agents.kinds.{kind}")
 
 
 def _id(item: Item) -> str:
@@ -186,20 +215,51 @@ def _case(item: Item) -> Case:
 def _step(item: Item) -> Step:
     section = item.section()
     at = section.take("at").span()
+    usage = section.get("usage")
+    topic, record = ("yupan.state.v1", _state(section)) if usage is None else ("yupan.usage.v1", _usage(section, usage))
+    record["region"] = _text(section, "region")
+    event_id, times = section.get("id"), section.get("times")
+    if event_id is not None and times is not None:
+        raise times.fail("would make several events of one id")
+    step = Step(
+        at,
+        topic,
+        record,
+        None if event_id is None else event_id.text(),
+        _text(section, "source"),
+        1 if times is None else times.count(),
+    )
+    section.finish()
+    return step
+
+
+def _state(section: Section) -> dict[str, Any]:
     state = section.take("state")
     system, _, attribute = state.text().partition(".")
     if system not in WORDS or not attribute:
         raise state.fail(f"should be SYSTEM.ATTRIBUTE, the system one of {', '.join(WORDS)}")
-    record: dict[str, Any] = {"system": system, "attribute": attribute, "value": section.take("value").plain()}
-    texts = {}
-    for name in ("transaction", "region", "id", "source"):
-        value = section.get(name)
-        texts[name] = None if value is None else value.text()
     sequence = section.get("sequence")
-    section.finish()
-    record |= {"transaction": texts["transaction"], "region": texts["region"]}
-    record["sequence"] = None if sequence is None else sequence.whole()
-    return Step(at, record, texts["id"], texts["source"])
+    return {
+        "system": system,
+        "attribute": attribute,
+        "value": section.take("value").plain(),
+        "transaction": _text(section, "transaction"),
+        "sequence": None if sequence is None else sequence.whole(),
+    }
+
+
+def _usage(section: Section, kind: Item) -> dict[str, Any]:
+    return {
+        "kind": kind.one_of(*USAGE_KINDS),
+        "result": section.take("result").one_of("OK", "FAILED"),
+        "cause": _text(section, "cause"),
+        "cell": _text(section, "cell"),
+    }
+
+
+def _text(section: Section, name: str) -> str | None:
+    item = section.get(name)
+    return None if item is None else item.text()
 
 
 def _expected(item: Item) -> Expected:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from agents.event import Event
 from agents.intake import Intake, Reroute
 from agents.ports import Batch, Fired, Message
+from agents.states import known_ids, occur
 from schemas.codec import Codec
 from schemas.headers import cloud_event
 from schemas.partition import partition_of
@@ -87,6 +88,19 @@ class Shell:
             return True
         self.counts.count("yupan_too_old_to_act", what=what)
         return False
+
+    def occurs(self, batch: Batch, event: Event, key: str) -> bool:
+        """Whether an occurrence counts: its id is kept under `key`, and counted once (contracts, "Occurrences")."""
+        known = batch.get(key)
+        now = batch.now() if self.intake.events_clock else event.arrived_at
+        ids, repeated, dropped = occur(known_ids(known), event, now)
+        if repeated:
+            self.counts.count("yupan_duplicates", topic=event.topic)
+            return False
+        if dropped:
+            self.counts.count("yupan_ids_dropped", dropped, topic=event.topic)
+        batch.put(key, {**(known or {}), "v": 2, "ids": ids})
+        return True
 
     def emit(
         self,

@@ -2,13 +2,15 @@
 
 Ledger record `states/MSISDN`: `{"v": 1, "held": {"crm.status": [value, occurred_at, source, sequence, id, ties]}}`,
 where `ties` names the events that lost against the one held only because they arrived before it, so that
-their repeats do not turn it back. Ledger record `occurrences/MSISDN`: `{"v": 1, "ids": {name: broker time in
-ms}}`, oldest first. An event's name is its source and its id. Records are never changed in place.
+their repeats do not turn it back. Ledger records `occurrences/MSISDN` and `used/MSISDN`: `{"v": 2, "ids": {name:
+broker time in ms}}`, oldest first. An event's name is its source and its id, where many are kept 64 bits of
+their hash. Records are never changed in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from agents.event import Event
@@ -47,6 +49,11 @@ def states_key(msisdn: str) -> str:
 def occurrences_key(msisdn: str) -> str:
     """The ledger key of the ids of a customer's occurrences."""
     return f"occurrences/{msisdn}"
+
+
+def used_key(msisdn: str) -> str:
+    """The ledger key of the ids of what a customer did in the network."""
+    return f"used/{msisdn}"
 
 
 def held(record: Mapping[str, Any] | None) -> Held:
@@ -112,15 +119,27 @@ def _order(before: Entry, after: Entry) -> int:
 class Occurred(NamedTuple):
     """Whether an occurrence counts, and the ids to keep."""
 
-    ids: Mapping[str, int]
+    ids: Mapping[int, int]
     repeated: bool
     dropped: int
     """Ids forgotten before their 24 hours because there were too many."""
 
 
-def occur(ids: Mapping[str, int], event: Event, now: int) -> Occurred:
+def known_ids(record: Mapping[str, Any] | None) -> Mapping[int, int]:
+    """The ids in a ledger record; those of version 1 were names."""
+    if record is None:
+        return {}
+    ids: Mapping[Any, int] = record["ids"]
+    return {_short(name): at for name, at in ids.items()} if record["v"] == 1 else ids
+
+
+def _short(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
+
+
+def occur(ids: Mapping[int, int], event: Event, now: int) -> Occurred:
     """Remember an occurrence unless its id (source and id) repeats. `now`: broker time, ms."""
-    name = _name(event.source, event.id)
+    name = _short(_name(event.source, event.id))
     kept = dict(ids)
     if ids and min(ids.values()) < now - REMEMBERED:
         kept = {known: at for known, at in ids.items() if at >= now - REMEMBERED}

@@ -1,17 +1,19 @@
 """What a check says of a customer: its verdict, what it waits for, and what it decides.
 
 A kind (`agents/kinds/`) is a pure function from the states, an event and what the check waits for to an
-`Outcome`; the shell turns decisions into anomalies, reminders and deadlines.
+`Outcome`; the shell turns decisions into anomalies, reminders and deadlines. What several kinds need for that
+stands here, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import NamedTuple, NotRequired, Protocol, TypedDict
+from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_checkable
 
 from agents.event import Event
-from agents.states import Held
+from agents.states import Held, value_of
 
 
 class Verdict(Enum):
@@ -25,6 +27,11 @@ class Verdict(Enum):
     """A value that the check knows nothing about."""
 
 
+LONGEST_WORD = 200
+Sums = list[int | None]
+"""What is due and what was taken, in ten-thousandths; None: nothing was seen yet."""
+
+
 class Open(TypedDict):
     """An anomaly that is open."""
 
@@ -36,10 +43,11 @@ class Open(TypedDict):
 
 
 class Wait(TypedDict):
-    """What a check holds of a customer while the systems differ. Times in milliseconds."""
+    """What a check holds of a customer while something is not as it should be. Times in milliseconds."""
 
     since: int
-    due: int
+    due: int | None
+    """When the rule must be asked again; None: not before the next event."""
     trigger: str
     """`ce_id` of the event that started the wait."""
     source: str
@@ -47,23 +55,46 @@ class Wait(TypedDict):
     traceparent: NotRequired[str | None]
     """The trigger's, for what its deadline decides."""
     open: Open | None
-    """None while inside the deadline."""
+    """None while nothing is announced."""
+    sums: NotRequired[Sums]
+    """Of `match`."""
+    void: NotRequired[bool]
+    """Of `match`: something that is no amount came; the transaction is not judged."""
+    until: NotRequired[int]
+    """Of `match`: after that a transaction that is settled or void is a new one."""
+    failed: NotRequired[list[int]]
+    """Of `streak`: when the last failures were, oldest first."""
 
 
 class Change(NamedTuple):
-    """A state that was taken: the states before and after it."""
+    """What has happened to what a rule watches: the states held before and after it."""
 
     name: str
-    """`system.attribute`."""
+    """`system.attribute`, or `usage.KIND`."""
     subject: str
-    """What `PRODUCT` stands for in the names that a check watches; empty where it watches plain names."""
+    """What `PRODUCT` stands for in the names that a rule watches, or the transaction; empty where it needs neither."""
     before: Held
     after: Held
     event: Event
     msisdn: str
 
+    @property
+    def at(self) -> int:
+        """When it happened."""
+        return self.event.occurred_at
 
-EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed"})
+
+class Due(NamedTuple):
+    """The time that a wait was armed for has come: the states held then."""
+
+    subject: str
+    """As of a `Change`."""
+    at: int
+    states: Held
+    msisdn: str
+
+
+EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed"})
 """Reasons of decisions that leave an anomaly open and change its evidence."""
 
 
@@ -71,19 +102,19 @@ class Decision(NamedTuple):
     """An anomaly opens, changes its evidence (again OPEN), or ends. A record with its reason."""
 
     subject: str
-    """The product, if the check is one of each product."""
+    """The product or transaction, if the check is one of each of them."""
     status: str
     """OPEN, RESOLVED or WITHDRAWN."""
     at: int
     reason: str
-    """`deadline_passed`, `reference_changed`, `partner_changed`, `agrees_again`, `not_applicable`."""
+    """Why, in a word of its kind: `deadline_passed`, `agrees_again` …"""
     anomaly: Open
     evidence: dict[str, str]
     """As of now; equal to the anomaly's while it is open."""
     trigger: str
     region: str | None
     cause_id: str
-    """`ce_source|ce_id` of what caused this decision (an id is its source's own); a deadline's is its trigger's."""
+    """`ce_source|ce_id` of what caused this decision (an id is its source's own); a deadline: of its trigger, and when."""
     traceparent: str | None
     """Of what caused this decision."""
 
@@ -101,11 +132,69 @@ class Outcome(NamedTuple):
     decisions: tuple[Decision, ...] = ()
 
 
-class Rule(Protocol):
-    """The rule of one check, as its kind has read it."""
+QUIET = {verdict: Outcome(verdict) for verdict in Verdict}
+"""Outcomes of which nothing follows."""
 
+
+class Rates(TypedDict):
+    """What a check counts of one cell or region. Times in milliseconds."""
+
+    panes: list[list[int]]
+    """[start, succeeded, failed], oldest first."""
+    ended: int
+    """The end of the last window that was judged: what comes later for it joins those to come."""
+    open: Open | None
+
+
+class AreaChange(NamedTuple):
+    """What follows for a cell or region: the counts to keep, when to ask again, what is decided."""
+
+    rates: Rates
+    due: int | None
+    decisions: tuple[Decision, ...] = ()
+
+
+@runtime_checkable
+class AreaRule(Protocol):
+    """The rule of one check about each cell or region, as its kind has read it."""
+
+    per: str
+    """The field of a usage record that names the area: `cell` or `region`."""
+    usage: str
+    """The kind of usage that is counted."""
+    within: int
+    """The length of a window in milliseconds."""
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """See `Rule`."""
+
+    def words(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """See `Rule`."""
+
+    def counts(self, record: Mapping[str, Any]) -> bool:
+        """Whether a usage record counts for or against its area."""
+
+    def pane(self, at: int) -> int:
+        """The start of the pane that `at` lies in."""
+
+    def add(self, rates: Rates | None, pane: int, succeeded: int, failed: int) -> AreaChange | None:
+        """Counts have come; None: too late for every window to come."""
+
+    def fall_due(self, area: str, region: str | None, rates: Rates, at: int) -> AreaChange:
+        """A window has passed."""
+
+    def describe(self) -> Mapping[str, object]:
+        """See `Rule`."""
+
+
+class Rule(Protocol):
+    """The rule of one check about each customer, as its kind has read it."""
+
+    each: str
+    """The field of a record that parts what is waited for, such as `transaction`; empty: none."""
     watches: tuple[str, ...]
-    """`system.attribute`, the attribute ending in `.PRODUCT` where the rule holds for each product."""
+    """`system.attribute`, the attribute ending in `.PRODUCT` where the rule holds for each product; `usage.KIND`."""
     reads: tuple[str, ...]
     """The topics that may settle it."""
     within: int
@@ -115,14 +204,88 @@ class Rule(Protocol):
     def placeholders(self) -> frozenset[str]:
         """The names that the check's texts may use in braces."""
 
+    def words(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """What these names stand for in a decision with this evidence, `within` apart."""
+
     def subject(self, name: str) -> str | None:
         """What `PRODUCT` is in `name`, empty for a plain name, None when the rule does not watch it."""
 
     def judge(self, change: Change, wait: Wait | None) -> Outcome:
-        """A watched state has changed."""
+        """Something that is watched has changed."""
 
-    def fall_due(self, msisdn: str, subject: str, states: Held, wait: Wait) -> Outcome:
-        """The deadline of `wait` has passed."""
+    def fall_due(self, due: Due, wait: Wait) -> Outcome:
+        """The time of `wait` has come."""
 
     def describe(self) -> Mapping[str, object]:
         """The rule as plain data, for `checks show`."""
+
+
+# --- for the kinds
+
+
+def start(event: Event, due: int | None) -> Wait:
+    """A wait that `event` begins."""
+    return {
+        "since": event.occurred_at,
+        "due": due,
+        "trigger": event.id,
+        "source": event.source,
+        "region": event.record.get("region"),
+        "traceparent": event.traceparent,
+        "open": None,
+    }
+
+
+def on_event(change: Change, status: str, reason: str, wait: Wait, anomaly: Open, evidence: dict[str, str]) -> Decision:
+    """A decision that an event brought about, as of its own time."""
+    event = change.event
+    cause_id = f"{event.source}|{event.id}"
+    begun = wait["trigger"], wait["region"]
+    return Decision(
+        change.subject, status, event.occurred_at, reason, anomaly, evidence, *begun, cause_id, event.traceparent
+    )
+
+
+def on_deadline(due: Due, status: str, reason: str, wait: Wait, anomaly: Open) -> Decision:
+    """A decision that the passing of time brought about, as of the due time."""
+    cause_id = f"{wait['source']}|{wait['trigger']}|{due.at}"
+    begun = wait["trigger"], wait["region"]
+    return Decision(
+        due.subject, status, due.at, reason, anomaly, anomaly["evidence"], *begun, cause_id, wait.get("traceparent")
+    )
+
+
+def anomaly_of(
+    check: str, what: Change | Due, wait: Wait, evidence: dict[str, str], cause_code: str, opened_at: int | None = None
+) -> Open:
+    """The anomaly that `wait` ends in at `what`. The same cause is the same anomaly, also when it is replayed."""
+    cause = "\x00".join((check, what.subject, wait["source"], wait["trigger"], what.msisdn))
+    anomaly_id = hashlib.sha256(cause.encode()).hexdigest()[:32]
+    at = what.at if opened_at is None else opened_at
+    return {"id": anomaly_id, "opened_at": at, "evidence": evidence, "cause_code": cause_code}
+
+
+def hundredths(amount: int) -> int:
+    """Ten-thousandths as whole hundredths, halves away from zero."""
+    whole = (abs(amount) + 50) // 100
+    return whole if amount >= 0 else -whole
+
+
+def is_settled(sums: Sums) -> bool:
+    """Whether as much was taken as is due."""
+    return hundredths(sums[0] or 0) == hundredths(sums[1] or 0)
+
+
+def evidence_of(names: Iterable[str], states: Held) -> dict[str, str]:
+    """What is held of `names`, in words."""
+    return {name: word(value_of(states, name)) for name in names}
+
+
+def word(value: Any) -> str:
+    """A value as evidence tells it, cut to what people read."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value)
+    return text if len(text) <= LONGEST_WORD else text[: LONGEST_WORD - 1] + "…"

@@ -13,6 +13,7 @@ from schemas.errors import UsageError
 
 LANGUAGES = ("zh", "en")
 _SPAN = re.compile(r"(\d+) ?(ms|s|min|h|d)").fullmatch
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%").fullmatch
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -49,6 +50,8 @@ class Item:
         self.path = path
         self.node = node
         self.key_line = node.start_mark.line + 1
+        self.key = self
+        """The name under which a mapping has it."""
 
     def fail(self, reason: str) -> FileError:
         """The error to raise about this value."""
@@ -82,6 +85,27 @@ class Item:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.fail("should be a whole number")
         return value
+
+    def count(self) -> int:
+        """A whole number of at least one."""
+        value = self.whole()
+        if value < 1:
+            raise self.fail("should be at least 1")
+        return value
+
+    def flag(self) -> bool:
+        """`true` or `false`."""
+        value = self.plain()
+        if not isinstance(value, bool):
+            raise self.fail("should be true or false")
+        return value
+
+    def share(self) -> float:
+        """The part of one that `90 %` is."""
+        found = _SHARE(str(self.plain()))
+        if found is None or not 0 < float(found[1]) <= 100:
+            raise self.fail("should be a share such as 90 % or 99.5 %")
+        return float(found[1]) / 100
 
     def span(self) -> int:
         """Milliseconds of `30 s`, `10 min`, `24 h`."""
@@ -127,6 +151,7 @@ class Section:
             if name in self._items:
                 raise FileError(file, key.start_mark.line + 1, f"{item.path}: stands here twice")
             item.key_line = key.start_mark.line + 1
+            item.key = Item(file, item.path, key)
             self._items[name] = item
 
     def take(self, name: str) -> Item:

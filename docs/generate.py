@@ -44,6 +44,7 @@ KEYS = {
     "yupan.internal.call.v1": "`msisdn`",
     "yupan.internal.contact.v1": "`msisdn`",
     "yupan.internal.list.v1": "none; the partition is set",
+    "yupan.internal.rate.v1": "`cell:ID`, else `region:NAME`",
     "yupan.list.v1": "`msisdn`; `REPLACED`: none",
     "yupan.message.v1": "`msisdn`",
     "yupan.reminder.v1": "`msisdn\\|reminder_id`, partition of `msisdn`",

@@ -32,7 +32,12 @@ METRICS = (
         "yupan_skipped", "counter", "Records that history cannot store (decide dead-letters them)", ("topic", "reason")
     ),
     Metric("yupan_too_old_to_act", "counter", "Pops and messages not sent: the event was too old", ("what",)),
-    Metric("yupan_late", "counter", "Older states that did not turn a newer one back", ("system",)),
+    Metric(
+        "yupan_late",
+        "counter",
+        "Older states that did not turn a newer one back; usage too late for any window of a rate",
+        ("system",),
+    ),
     # what is decided
     Metric("yupan_anomalies", "counter", "Changes of an anomaly's status", ("check", "status")),
     Metric("yupan_not_applicable", "counter", "Values outside a check's mapping", ("check",)),
@@ -45,6 +50,7 @@ METRICS = (
     Metric("yupan_pops", "counter", "Screen pops sent, by the caller's segment", ("segment",)),
     Metric("yupan_calls", "counter", "Call phases tagged, by segment", ("segment",)),
     Metric("yupan_ids_dropped", "counter", "Ids of occurrences forgotten before their 24 h", ("topic",)),
+    Metric("yupan_waits_dropped", "counter", "Transactions given up: a customer had too many", ("check",)),
     Metric("yupan_armed_deadlines", "gauge", "Deadlines armed in this worker", ("role",)),
     # how fast
     Metric(

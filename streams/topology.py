@@ -1,12 +1,13 @@
 """The whole flow in one place: which agent reads which topics, in which role.
 
 state ─────────────► audit ────► anomaly, reminder
+usage ─────────────► usage ────► anomaly, reminder, internal.rate ─► areas ─► anomaly
 customer, list ────► profiles ─► internal.list ─► profiles
 call ──────────────► calls ────► tagged-call, screen-pop (at once), internal.call ─► calls
 contact ───────────► contacts ─► internal.contact ─► contacts
 ticket ────────────► tickets
 retention-task ────► tasks
-usage, seat, … ────► observe     only validates: `decide` dead-letters what is unusable on every In topic
+seat, cutover, … ──► observe     only validates: `decide` dead-letters what is unusable on every In topic
 
 history reads what it keeps of all of these, and of what they send, and writes rows to ClickHouse.
 """
@@ -17,19 +18,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from agents import desk
+from agents.areas import Areas
 from agents.audit import Audit
 from agents.intake import Intake
 from agents.observe import Observe
 from agents.ports import Batch
 from agents.rules import Checks
 from agents.shell import Counts, Shell
+from agents.usage import Usage
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from streams.settings import Settings
 
 ROLES = ("decide", "history")
-AUDITED = ("yupan.state.v1",)
-
 
 Process = Callable[[Batch], None]
 
@@ -47,9 +48,15 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
     by_events = settings.clock == "events"
     intake = Intake(codecs, settings.partitions, events_clock=by_events, country_code=settings.country_code)
     shell = Shell(intake, codecs, counts, settings.act_within)
-    bindings = [Binding("audit", AUDITED, Audit(shell, checks).process)]
+    audit = Audit(shell, checks)
+    bindings: list[Binding] = []
+    checking = audit, Usage(shell, audit.conclusions), Areas(shell, audit.conclusions)
     calls = desk.Calls(shell, settings.segments)
-    for agent in (calls, *(make(shell) for make in (desk.Profiles, desk.Contacts, desk.Tickets, desk.Tasks))):
+    for agent in (
+        *checking,
+        calls,
+        *(make(shell) for make in (desk.Profiles, desk.Contacts, desk.Tickets, desk.Tasks)),
+    ):
         bindings.append(Binding(type(agent).__name__.lower(), agent.topics, agent.process))
     taken = {topic for binding in bindings for topic in binding.topics}
     rest = tuple(topic for topic, event in EVENTS.items() if event.flow == "in" and topic not in taken)

@@ -6,18 +6,28 @@ without one, the values themselves must be equal. The exact rules are those of c
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agents.event import Event
 from agents.states import NEVER, Held, Never, equal, is_nothing, value_of
-from agents.verdicts import Change, Decision, Open, Outcome, Verdict, Wait
+from agents.verdicts import (
+    QUIET,
+    Change,
+    Due,
+    Open,
+    Outcome,
+    Verdict,
+    Wait,
+    anomaly_of,
+    evidence_of,
+    on_deadline,
+    on_event,
+    start,
+)
+from agents.words import PRODUCT, state_name, value_for
 from agents.yaml_reader import Item, Section
-from schemas.events.state import OCCURRENCES, WORDS
 
 TOPICS = ("yupan.state.v1",)
-PRODUCT = ".PRODUCT"
 Row = tuple[Any, ...]
 MOST_KNOWN = 4096
 """Verdicts remembered of one check; the words of most are few."""
@@ -26,6 +36,7 @@ MOST_KNOWN = 4096
 class Agree:
     """`systems` as `system.attribute`; `rows` of values in the same order, empty for "the same value"."""
 
+    each = ""
     reads = TOPICS
 
     def __init__(
@@ -42,6 +53,12 @@ class Agree:
     def placeholders(self) -> frozenset[str]:
         """The names that the check's texts may use in braces."""
         return frozenset((*self.watches, "within", *(("product",) if self.watches[0].endswith(PRODUCT) else ())))
+
+    def words(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """See `Rule.words`."""
+        if not subject:
+            return dict(evidence)
+        return {f"{n.removesuffix(subject)}PRODUCT": v for n, v in evidence.items()} | {"product": subject}
 
     # --- names
 
@@ -67,52 +84,30 @@ class Agree:
     def judge(self, change: Change, wait: Wait | None) -> Outcome:
         """A watched state has changed."""
         names = self.names(change.subject)
-        decided: tuple[Decision, ...] = ()
-        if wait is not None and wait["open"] is None and change.event.occurred_at > wait["due"]:
-            # what comes past the deadline does not cancel it: the opening is decided first, as of its due time
-            _, wait, decided = self.fall_due(change.msisdn, change.subject, change.before, wait)
         verdict = self._compare(names, change.after)
         if verdict is Verdict.DIVERGENT:
-            outcome = self._differ(change, names, wait)
-        else:
-            outcome = self._end(change, names, wait, verdict)
-        return outcome._replace(decisions=decided + outcome.decisions) if decided else outcome
+            return self._differ(change, names, wait)
+        return self._end(change, names, wait, verdict)
 
-    def fall_due(self, msisdn: str, subject: str, states: Held, wait: Wait) -> Outcome:
-        """The deadline of `wait` has passed with `states` held."""
-        names = self.names(subject)
-        verdict = self._compare(names, states)
+    def fall_due(self, due: Due, wait: Wait) -> Outcome:
+        """The deadline has passed."""
+        names = self.names(due.subject)
+        verdict = self._compare(names, due.states)
         if verdict is not Verdict.DIVERGENT:
             return Outcome(verdict)  # the check's file was changed while the wait was running
-        evidence = _evidence(names, states)
-        anomaly: Open = {
-            "id": _anomaly_id(self.check, subject, msisdn, wait),
-            "opened_at": wait["due"],
-            "evidence": evidence,
-            "cause_code": self._cause(names, states),
-        }
-        opened = Decision(
-            subject,
-            "OPEN",
-            wait["due"],
-            "deadline_passed",
-            anomaly,
-            evidence,
-            wait["trigger"],
-            wait["region"],
-            f"{wait['source']}|{wait['trigger']}",
-            wait.get("traceparent"),
-        )
-        return Outcome(verdict, {**wait, "open": anomaly}, (opened,))
+        evidence = evidence_of(names, due.states)
+        anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(names, due.states))
+        opened = on_deadline(due, "OPEN", "deadline_passed", wait, anomaly)
+        return Outcome(verdict, {**wait, "due": None, "open": anomaly}, (opened,))
 
     def _end(self, change: Change, names: Sequence[str], wait: Wait | None, verdict: Verdict) -> Outcome:
         """Agreement ends the wait or the anomaly; a value outside the mapping ends it, too, as not judged."""
         anomaly = wait["open"] if wait is not None else None
         if wait is None or anomaly is None:
-            return _QUIET[verdict]
+            return QUIET[verdict]
         status, reason = _ENDINGS[verdict]
-        evidence = _evidence(names, change.after)
-        return Outcome(verdict, None, (_on_event(change, status, reason, wait, anomaly, evidence),))
+        evidence = evidence_of(names, change.after)
+        return Outcome(verdict, None, (on_event(change, status, reason, wait, anomaly, evidence),))
 
     def _differ(self, change: Change, names: Sequence[str], wait: Wait | None) -> Outcome:
         """Settling starts where agreement ends, and anew only when the reference takes a new value."""
@@ -121,33 +116,21 @@ class Agree:
         )
         anomaly = wait["open"] if wait is not None else None
         if wait is None or (anomaly is None and anew):
-            return Outcome(Verdict.PROPAGATING, self._start(change.event))
+            return Outcome(Verdict.PROPAGATING, start(change.event, change.at + self.within))
         if anomaly is None:
             return Outcome(Verdict.PROPAGATING, wait)
         return self._change(change, names, wait, anomaly, "reference_changed" if anew else "partner_changed")
 
-    def _start(self, event: Event) -> Wait:
-        at = event.occurred_at
-        return {
-            "since": at,
-            "due": at + self.within,
-            "trigger": event.id,
-            "source": event.source,
-            "region": event.record.get("region"),
-            "traceparent": event.traceparent,
-            "open": None,
-        }
-
     def _change(self, change: Change, names: Sequence[str], wait: Wait, anomaly: Open, reason: str) -> Outcome:
         """An open anomaly stays the same one; what has changed is its evidence."""
-        evidence = _evidence(names, change.after)
+        evidence = evidence_of(names, change.after)
         if evidence == anomaly["evidence"]:
             return Outcome(Verdict.DIVERGENT, wait)
         anomaly = {**anomaly, "evidence": evidence, "cause_code": self._cause(names, change.after)}
         return Outcome(
             Verdict.DIVERGENT,
             {**wait, "open": anomaly},
-            (_on_event(change, "OPEN", reason, wait, anomaly, evidence),),
+            (on_event(change, "OPEN", reason, wait, anomaly, evidence),),
         )
 
     # --- comparing
@@ -205,58 +188,31 @@ class Agree:
         return plain
 
 
-_QUIET = {verdict: Outcome(verdict) for verdict in Verdict}
 _ENDINGS = {
     Verdict.CONSISTENT: ("RESOLVED", "agrees_again"),
     Verdict.NOT_APPLICABLE: ("WITHDRAWN", "not_applicable"),
 }
 
 
-def _on_event(
-    change: Change, status: str, reason: str, wait: Wait, anomaly: Open, evidence: dict[str, str]
-) -> Decision:
-    """A decision that an event brought about, as of its own time."""
-    event = change.event
-    return Decision(
-        change.subject,
-        status,
-        event.occurred_at,
-        reason,
-        anomaly,
-        evidence,
-        wait["trigger"],
-        wait["region"],
-        f"{event.source}|{event.id}",
-        event.traceparent,
-    )
-
-
-def _anomaly_id(check: str, subject: str, msisdn: str, wait: Wait) -> str:
-    """The same cause is the same anomaly, also when it is replayed."""
-    cause = "\x00".join((check, subject, wait["source"], wait["trigger"], msisdn))
-    return hashlib.sha256(cause.encode()).hexdigest()[:32]
-
-
-def _evidence(names: Sequence[str], states: Held) -> dict[str, str]:
-    return {name: _word(value_of(states, name)) for name in names}
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value) if value is not NEVER else "never seen"
-
-
 # --- the file
+
+SCHEMA = {
+    "systems": {"type": "array", "items": {"type": "string"}, "minItems": 2, "uniqueItems": True},
+    "mapping": {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "array", "minItems": 2, "items": {"$ref": "#/$defs/value"}},
+    },
+    "products": {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
+}
+REQUIRED = ("systems",)
 
 
 def read(section: Section, check: str, within: int) -> Agree:
     """The keys of this kind: `systems`, `mapping`, `products`. Raises `FileError`."""
     systems_item = section.take("systems")
     items = systems_item.items()
-    systems = [_system(item) for item in items]
+    systems = [state_name(item) for item in items]
     if len(set(systems)) < max(len(systems), 2):
         raise systems_item.fail("names at least two systems, each once, the reference first")
     if len({name.endswith(PRODUCT) for name in systems}) > 1:
@@ -267,26 +223,6 @@ def read(section: Section, check: str, within: int) -> Agree:
     if products_item is not None and not systems[0].endswith(PRODUCT):
         raise products_item.fail("needs systems that end in .PRODUCT")
     return Agree(check, within, systems, rows, products)
-
-
-def _system(item: Item) -> str:
-    name = item.text()
-    system, _, attribute = name.partition(".")
-    if system not in WORDS:
-        raise item.fail(f"unknown system {system!r}; known are {', '.join(WORDS)}")
-    if _form(name) is None:
-        known = (f"{a}PRODUCT" if a.endswith(".") else a for a in WORDS[system])
-        raise item.fail(f"unknown attribute {attribute!r} of {system}; known are {', '.join(known)}")
-    if attribute in OCCURRENCES:
-        raise item.fail(f"every {attribute} counts by itself; agree compares states")
-    return name
-
-
-def _form(name: str) -> tuple[str | bool, ...] | str | None:
-    """The values of `system.attribute`, or what sort of value it takes; None when there is no such word."""
-    system, _, attribute = name.partition(".")
-    form = WORDS[system].get(attribute.removesuffix("PRODUCT") if name.endswith(PRODUCT) else attribute)
-    return (True, False) if form == "boolean" else form
 
 
 def _rows(item: Item | None, systems: Sequence[str]) -> list[Row]:
@@ -302,14 +238,4 @@ def _row(item: Item, systems: Sequence[str]) -> Row:
     cells = item.items()
     if len(cells) != len(systems):
         raise item.fail(f"has {len(cells)} values for {len(systems)} systems")
-    return tuple(_cell(cell, name) for cell, name in zip(cells, systems, strict=True))
-
-
-def _cell(item: Item, name: str) -> Any:
-    value = item.plain()
-    form = _form(name)
-    if value is None:
-        raise item.fail("null counts as never seen and cannot be mapped")
-    if isinstance(form, tuple) and not any(type(word) is type(value) and word == value for word in form):
-        raise item.fail(f"{name} never is {value!r}; its values are {', '.join(map(str, form))}")
-    return value
+    return tuple(value_for(cell, name) for cell, name in zip(cells, systems, strict=True))

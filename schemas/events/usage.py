@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 from schemas.event_type import EventType
 from schemas.fields import Millis, Msisdn, enum
 
+KINDS = ("CALL_ATTEMPT", "SMS_DELIVERY", "DATA_SESSION")
 USER_CAUSES = ("busy", "no_answer", "rejected", "powered_off")
 """Causes of FAILED that are the user's, not the network's."""
 
@@ -15,7 +16,7 @@ class Usage(TypedDict):
     """One call attempt, SMS delivery or data session, and how it ended."""
 
     msisdn: Msisdn
-    kind: Annotated[str, enum("UsageKind", "CALL_ATTEMPT", "SMS_DELIVERY", "DATA_SESSION")]
+    kind: Annotated[str, enum("UsageKind", *KINDS)]
     result: Annotated[str, enum("UsageResult", "OK", "FAILED")]
     cause: str | None
     cell: str | None

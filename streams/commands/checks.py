@@ -52,6 +52,14 @@ def show(check_id: str, as_json: bool) -> None:
             click.echo(f"  {line}")
 
 
+@command.command("schema", epilog="Example:  yupan checks schema > check.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a check's file, by which an editor completes it."""
+    from agents.check_schema import schema as schema_of_a_file
+
+    click.echo(json.dumps(schema_of_a_file(), ensure_ascii=False, indent=2))
+
+
 @command.command("test", epilog="Example:  yupan checks test activation")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 def test(ids: tuple[str, ...]) -> int:
@@ -182,7 +190,7 @@ def _row(check: Check) -> dict[str, Any]:
 def _lines(value: Any, language: str) -> list[str]:
     """A value for people: texts in their language, lists one a line."""
     if isinstance(value, dict):
-        return [str(value[language])]
+        return [str(value[language])] if language in value else [f"{name} = {held}" for name, held in value.items()]
     if isinstance(value, list):
         return [" – ".join(map(str, v)) if isinstance(v, list) else str(v) for v in value]
     return [str(value)]
@@ -191,7 +199,8 @@ def _lines(value: Any, language: str) -> list[str]:
 def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:
     if as_json:
         return json.dumps(line, ensure_ascii=False)
-    head = f"{line['at']}  {line['msisdn']}  {line['kind']:<8}"
+    whom = line["msisdn"] or (f"cell {line['cell']}" if line["cell"] else f"region {line['region']}")
+    head = f"{line['at']}  {whom}  {line['kind']:<8}"
     if "evidence" in line:
         evidence = ", ".join(f"{name} {value}" for name, value in line["evidence"].items())
         return f"{head}  {line['check']} {line.get('status', 'changed')} ({line['reason']}): {evidence}"

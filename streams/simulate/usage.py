@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from schemas.events.usage import USER_CAUSES
 from streams.simulate.stage import USAGE, Stage
 from streams.simulate.subscribers import Subscriber
-
-_USER_CAUSES = ("busy", "no_answer", "rejected", "powered_off")
 
 
 def attempt(stage: Stage, at: int) -> None:
@@ -15,7 +14,7 @@ def attempt(stage: Stage, at: int) -> None:
         person.failed = True
         _use(stage, person, at, "CALL_ATTEMPT", "congestion")
     elif word < 0.12:
-        _use(stage, person, at, "CALL_ATTEMPT", stage.rng.choice(_USER_CAUSES))
+        _use(stage, person, at, "CALL_ATTEMPT", stage.rng.choice(USER_CAUSES))
     else:
         person.failed = False
         _use(stage, person, at, "CALL_ATTEMPT", None, int(stage.rng.expovariate(1 / 60_000)))

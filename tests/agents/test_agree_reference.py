@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
+from agents.audit import Audit
 from agents.kinds.agree import Agree
-from agents.replay import AUDITED, Input, Replay
+from agents.replay import Input, Replay
 from agents.rules import SHIPPED, Check, Checks, read_check
 from schemas.catalogue import EVENTS
 from schemas.fields import millis
+from tests.agents.histories import CatchingUp
 
 START = 1_767_225_600_000
 MIN = 60_000
@@ -194,7 +195,7 @@ def ours(checks: Checks, events: History, kind: type[Replay] = Replay) -> Story:
     lines = []
     for event in events:
         system, _, attribute = event["name"].partition(".")
-        record = EVENTS[AUDITED].from_json(
+        record = EVENTS[Audit.topics[0]].from_json(
             {
                 "msisdn": event["customer"],
                 "system": system,
@@ -204,7 +205,7 @@ def ours(checks: Checks, events: History, kind: type[Replay] = Replay) -> Story:
                 "occurred_at": START + event["at"] * MIN,
             }
         )
-        lines += replay.feed(Input(AUDITED, record, event["id"]))
+        lines += replay.feed(Input(Audit.topics[0], record, event["id"]))
     lines += replay.finish()
     return [
         (line["msisdn"], (millis(line["at"]) - START) // MIN, line["status"])
@@ -237,17 +238,6 @@ def test_agree_decides_as_the_reference_does(world: str) -> None:
     compare()
     assert decided >= {"OPEN", "RESOLVED"}  # else the histories would prove nothing
     assert ("WITHDRAWN" in decided) is (world == "mapping")
-
-
-class CatchingUp(Replay):
-    """A worker that reads on before deadlines fire: what comes past a deadline finds it still armed."""
-
-    def feed(self, line: Input) -> Iterator[dict[str, Any]]:
-        held, self._world.next_due = self._world.next_due, lambda before: None  # type: ignore[method-assign]
-        try:
-            yield from super().feed(line)
-        finally:
-            self._world.next_due = held  # type: ignore[method-assign]
 
 
 def test_a_worker_that_catches_up_decides_the_same_in_the_same_order() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from agents import calls, contacts, profile, reminders, states, tasks, tickets
 from agents.audit import Audit
+from agents.conclude import MOST_WAITS
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
 from agents.rules import load_checks
@@ -22,7 +23,7 @@ from schemas.headers import cloud_event
 from schemas.json_lines import Lines
 from schemas.topics import MAX_MESSAGE
 from streams.engine.store import encode
-from tests.agents.desk_world import ALICE, T0, Counted
+from tests.agents.desk_world import ALICE, DAY, T0, Counted
 from tests.agents.desk_world import World as Desk
 
 CODECS = codecs()
@@ -186,6 +187,26 @@ def worst_states() -> Any:
     return auditing.world.records[f"states/{ALICE}"]
 
 
+def worst_waits() -> Any:
+    """An open anomaly of each product, and of as many transactions as are kept, with the longest names there are."""
+    auditing = Auditing()
+    for number in range(MOST_STATES):
+        name = f"subscription.{number}|".ljust(NAME, "很")
+        auditing.take(name, long(number, VALUE), number, region=long(number))
+    amounts = (("crm", "charge"), ("order", "payment"), ("crm", "gift"))
+    for kind, (system, attribute) in enumerate(amounts, 1):
+        for number in range(MOST_WAITS + 1):
+            told = {"system": system, "transaction": long(number), "region": long(number)}
+            auditing.take(attribute, 1e12, 1_000 * kind + number, **told)
+    while (fired := auditing.world.next_due(T0 + 10 * DAY)) is not None:
+        with MemoryBatch(auditing.world, STATE, [], [fired]) as batch:
+            auditing.audit.process(batch)
+    waits = auditing.world.records[f"waits/{ALICE}"]
+    opened = [wait for wait in waits["waits"].values() if wait["open"] is not None]
+    assert len(opened) == len(waits["waits"]) == MOST_STATES + len(amounts) * MOST_WAITS
+    return waits
+
+
 def worst_profile() -> Any:
     held = None
     for night in range(profile.VERSIONS * profile.TIMES_KEPT):
@@ -234,9 +255,10 @@ def test_a_customer_at_every_bound_still_fits_the_broker() -> None:
     """With room for a key and Kafka's own frame. Characters of three bytes, as Chinese has them."""
     sizes = {
         "states": len(encode(worst_states())),
+        "waits": len(encode(worst_waits())),
         "profile": len(encode(worst_profile())),
         "reminders": len(encode(worst_reminders())),
         **{key.split("/")[0]: len(encode(record)) for key, record in worst_desk().items()},
     }
-    assert sizes.keys() == {"states", "profile", "reminders", "contacts", "tickets", "tasks", "calls"}
+    assert sizes.keys() == {"states", "waits", "profile", "reminders", "contacts", "tickets", "tasks", "calls"}
     assert all(10_000 < size < MAX_MESSAGE - 10_000 for size in sizes.values()), sizes

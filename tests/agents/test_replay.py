@@ -88,11 +88,11 @@ def test_an_occurrence_more_than_24_h_before_the_clock_is_too_late(replay: Repla
     assert found.code == 1
 
 
-def test_occurrences_and_other_topics_are_read_and_open_nothing(replay: Replaying) -> None:
+def test_amounts_without_transaction_and_other_topics_are_read_and_open_nothing(replay: Replaying) -> None:
     contact = {"contact_id": "k", "channel": "WEB", "direction": "IN", "kind": "MESSAGE", "occurred_at": iso(NOON)}
     events = [
-        state(0, "crm.charge", 5, transaction="T"),
-        state(0, "crm.charge", 5, transaction="T"),
+        state(0, "crm.charge", 5),
+        state(0, "crm.charge", 5),
         {"topic": "yupan.contact.v1", "record": contact},
         {"topic": "yupan.customer.v1", "record": {"msisdn": ANNA, "facts": {"brand": "GOTONE"}, "occurred_at": NOON}},
     ]

@@ -50,8 +50,8 @@ def test_an_operators_check_is_added(tmp_path: Path) -> None:
     own(tmp_path, "mine", "id: activation", "id: activation.mine")
     checks = load_checks([tmp_path])
     assert {"activation", "activation.mine"} <= set(checks.by_id)
-    assert {check.id for check, _ in checks.watching("hlr.status")} == {"activation", "activation.mine"}
-    assert checks.watching("hlr.network_type") == ()
+    assert {watch.check.id for watch in checks.watching("hlr.status")} == {"activation", "activation.mine"}
+    assert checks.watching("smsc.status") == ()
 
 
 def test_an_operators_check_with_our_id_takes_its_place(tmp_path: Path) -> None:

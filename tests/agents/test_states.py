@@ -111,8 +111,8 @@ def charge(id: str, source: str = "ocs") -> Event:
     return Event("yupan.state.v1", {"value": 1.0}, id, source, 0)
 
 
-def ids(*names: str, at: int = 0) -> Mapping[str, int]:
-    kept: Mapping[str, int] = {}
+def ids(*names: str, at: int = 0) -> Mapping[int, int]:
+    kept: Mapping[int, int] = {}
     for name in names:
         kept = occur(kept, charge(name), at).ids
     return kept

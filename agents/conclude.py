@@ -1,0 +1,205 @@
+"""What follows of a verdict: the wait that is kept, its deadline, the anomaly and its reminder (#48, #53).
+
+Ledger record `waits/MSISDN`: `{"v": 1, "waits": {"activation": Wait, "subscription|volte": Wait}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents import anomalies, reminders
+from agents.event import Event
+from agents.ports import Batch, Fired
+from agents.rules import Check, Checks, Watch
+from agents.shell import Shell
+from agents.states import Held, held, states_key
+from agents.texts import short
+from agents.verdicts import Change, Decision, Due, Outcome, Verdict, Wait, on_event
+from schemas.events.reminder import reminder_key
+
+DEADLINE = "check/"
+"""What the names of our deadlines begin with; `|SUBJECT` follows the check's id where there is one."""
+MOST_WAITS = 64
+"""Waits kept of one customer and check where each transaction has its own."""
+
+
+class Conclusions:
+    """Asks the rules and does what they say. `checks` may be replaced between two batches."""
+
+    def __init__(self, shell: Shell, checks: Checks) -> None:
+        self.shell = shell
+        self.checks = checks
+
+    def judge(self, batch: Batch, event: Event, name: str, before: Held, after: Held) -> None:
+        """Ask all checks about each customer that watch `name`, of which `event` tells."""
+        watching = self.checks.watching(name)
+        if watching:
+            waits = _Waits(batch, event.record["msisdn"])
+            for watch in watching:
+                self._judge(batch, watch, waits, Change(name, watch.subject, before, after, event, waits.msisdn))
+            waits.store()
+
+    def _judge(self, batch: Batch, watch: Watch, waits: _Waits, change: Change) -> None:
+        check, rule = watch.check, watch.rule
+        if rule.each:
+            subject = change.event.record[rule.each]
+            if not subject:
+                self.shell.counts.count("yupan_not_applicable", check=check.id)
+                return
+            change = change._replace(subject=subject)
+        name = _name(check, change.subject)
+        wait = waits.get(name)
+        if wait is not None and wait["due"] is not None and change.at > wait["due"]:
+            # the worker is catching up: what comes past a deadline does not cancel what that decides
+            passed = Due(change.subject, wait["due"], change.before, waits.msisdn)
+            self._conclude(batch, check, waits, name, rule.fall_due(passed, wait), passed.at)
+            wait = waits.get(name)
+        outcome = rule.judge(change, wait)
+        if rule.each and wait is None and outcome.wait is not None:
+            self._make_room(batch, check, waits, change)
+        self._conclude(batch, check, waits, name, outcome, _due(wait))
+
+    def fired(self, batch: Batch, fired: Fired) -> None:
+        """A deadline has passed. One that nobody waits for any more is no news."""
+        name = fired.name.removeprefix(DEADLINE)
+        check_id, _, subject = name.partition("|")
+        waits = _Waits(batch, fired.customer)
+        wait = waits.get(name)
+        if wait is None or wait["due"] != fired.due_at:
+            return
+        rule = self.checks.rules.get(check_id)
+        if rule is None:  # its file was taken away while it waited
+            waits.set(name, None)
+        else:
+            states = held(batch.get(states_key(fired.customer)))
+            outcome = rule.fall_due(Due(subject, fired.due_at, states, fired.customer), wait)
+            self._conclude(batch, self.checks.by_id[check_id], waits, name, outcome, armed=None)
+        waits.store()
+
+    def _make_room(self, batch: Batch, check: Check, waits: _Waits, change: Change) -> None:
+        """Of one check's transactions so many are kept: what is only remembered goes first, then the oldest."""
+        known = waits.of(check)
+        for name, wait in known.items():
+            if _worth(wait) == 0 and change.at > wait.get("until", change.at):
+                waits.set(name, None)
+        while len(known := waits.of(check)) >= MOST_WAITS:
+            name = min(known, key=lambda name: (_worth(known[name]), known[name]["since"]))
+            self._give_up(batch, check, waits, change, name)
+
+    def _give_up(self, batch: Batch, check: Check, waits: _Waits, change: Change, name: str) -> None:
+        """An open anomaly that nobody will end any more is withdrawn."""
+        wait = waits.get(name)
+        assert wait is not None
+        decisions: tuple[Decision, ...] = ()
+        if wait["open"] is not None:
+            given_up = change._replace(subject=name.partition("|")[2])
+            reason = "too_many_transactions"
+            evidence = wait["open"]["evidence"]
+            decisions = (on_event(given_up, "WITHDRAWN", reason, wait, wait["open"], evidence),)
+        if _worth(wait):
+            self.shell.counts.count("yupan_waits_dropped", check=check.id)
+        self._conclude(batch, check, waits, name, Outcome(Verdict.CONSISTENT, None, decisions), _due(wait))
+
+    def _conclude(
+        self, batch: Batch, check: Check, waits: _Waits, name: str, outcome: Outcome, armed: int | None
+    ) -> None:
+        """Keep what is waited for, arm or disarm its deadline, send what is decided. `armed`: what is armed now."""
+        if outcome.verdict is Verdict.NOT_APPLICABLE:
+            self.shell.counts.count("yupan_not_applicable", check=check.id)
+        if outcome.wait is not waits.get(name):
+            waits.set(name, outcome.wait)
+        due = _due(outcome.wait)
+        if due is not None and due != armed:
+            batch.arm(waits.msisdn, DEADLINE + name, due, self.checks.rules[check.id].reads)
+        elif due is None and armed is not None:
+            batch.disarm(waits.msisdn, DEADLINE + name)
+        for decision in outcome.decisions:
+            self._send(batch, check, waits.msisdn, decision)
+
+    def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
+        """The anomaly, then its reminder."""
+        anomaly = anomalies.anomaly_record(check, decision, msisdn)
+        self.shell.emit(batch, anomalies.TOPIC, anomaly, anomalies.event_id(decision), traceparent=decision.traceparent)
+        if decision.changes_status:
+            self.shell.counts.count("yupan_anomalies", check=check.id, status=decision.status)
+        self._remind(batch, check, anomaly, decision)
+
+    def _remind(self, batch: Batch, check: Check, anomaly: Mapping[str, Any], decision: Decision) -> None:
+        """The desk's reminder opens, changes and ends with its anomaly."""
+        reminder = reminders.of_anomaly(anomaly, check.title)
+        msisdn, event_id = anomaly["msisdn"], f"{anomalies.event_id(decision)}|reminder"
+        key = reminders.reminders_key(msisdn)
+        known = batch.get(key)
+        if decision.status == "OPEN":
+            action = "opened" if decision.changes_status else "changed"
+            newer, dropped = reminders.with_reminder(known, short(reminder))
+            if dropped:
+                self.shell.counts.count("yupan_reminders", dropped, kind="ANOMALY", action="dropped")
+            batch.put(key, newer)
+            self.shell.emit(batch, reminders.TOPIC, reminder, event_id, traceparent=decision.traceparent)
+        else:
+            action = "withdrawn"
+            left = reminders.without_reminder(known, reminder["reminder_id"])
+            if left is None:
+                batch.delete(key)
+            else:
+                batch.put(key, left)
+            why = f"{decision.status}: {decision.reason}"
+            self.shell.withdraw(
+                batch,
+                reminders.TOPIC,
+                reminder_key(reminder),
+                event_id,
+                decision.at,
+                why,
+                customer=msisdn,
+                traceparent=decision.traceparent,
+            )
+        self.shell.counts.count("yupan_reminders", kind="ANOMALY", action=action)
+
+
+class _Waits:
+    """What the checks of one customer wait for, read when first asked and stored once."""
+
+    def __init__(self, batch: Batch, msisdn: str) -> None:
+        self.msisdn = msisdn
+        self._batch = batch
+        self._key = f"waits/{msisdn}"
+        record = batch.get(self._key)
+        self._stored: Mapping[str, Wait] = {} if record is None else record["waits"]
+        self._waits = self._stored
+
+    def get(self, name: str) -> Wait | None:
+        return self._waits.get(name)
+
+    def of(self, check: Check) -> Mapping[str, Wait]:
+        """All of one check."""
+        return {name: wait for name, wait in self._waits.items() if name.partition("|")[0] == check.id}
+
+    def set(self, name: str, wait: Wait | None) -> None:
+        rest = {other: known for other, known in self._waits.items() if other != name}
+        self._waits = rest if wait is None else {**rest, name: wait}
+
+    def store(self) -> None:
+        if self._waits is self._stored:
+            return
+        if self._waits:
+            self._batch.put(self._key, {"v": 1, "waits": self._waits})
+        elif self._stored:
+            self._batch.delete(self._key)
+
+
+def _name(check: Check, subject: str) -> str:
+    return f"{check.id}|{subject}" if subject else check.id
+
+
+def _due(wait: Wait | None) -> int | None:
+    return None if wait is None else wait["due"]
+
+
+def _worth(wait: Wait) -> int:
+    """0: it is only remembered; 1: it is waited for; 2: it is open."""
+    if wait["open"] is not None:
+        return 2
+    return int(wait["due"] is not None)

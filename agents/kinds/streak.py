@@ -1,0 +1,138 @@
+"""Kind `streak`: so many failures of a customer in a row within a time (#49).
+
+Failures whose cause is the user's are left out. Told by the times of the events, in whatever order they arrive.
+The exact rules are those of contracts, "streak".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agents.verdicts import (
+    QUIET,
+    Change,
+    Due,
+    Outcome,
+    Verdict,
+    Wait,
+    anomaly_of,
+    on_deadline,
+    on_event,
+    start,
+)
+from agents.words import usage_kind, user_causes
+from agents.yaml_reader import Section
+
+TOPIC = "yupan.usage.v1"
+MOST_FAILURES = 16
+"""Times of failures kept; a row is looked for among them."""
+
+
+class Streak:
+    """`failures` of the usage `kind` within `within`; withdrawn when there is none of it for `forget` (ms)."""
+
+    each = ""
+    reads = (TOPIC,)
+
+    def __init__(
+        self, check: str, within: int, kind: str, failures: int, forget: int, user_causes: Sequence[str] = ()
+    ) -> None:
+        self.check = check
+        self.within = within
+        self.kind = kind
+        self.failures = failures
+        self.forget = forget
+        self.user_causes = tuple(user_causes)
+        self.watches = (f"usage.{kind}",)
+
+    placeholders = frozenset(("usage.failures", "usage.cause", "within"))
+
+    def words(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """See `Rule.words`."""
+        return dict(evidence)
+
+    def subject(self, name: str) -> str | None:
+        """See `Rule.subject`."""
+        return "" if name in self.watches else None
+
+    # --- the decisions
+
+    def judge(self, change: Change, wait: Wait | None) -> Outcome:
+        """An attempt has been made."""
+        record = change.event.record
+        succeeded = record["result"] == "OK"
+        known = wait.get("failed", []) if wait is not None else []
+        failed = [*known]
+        if not succeeded:
+            if record["cause"] in self.user_causes:
+                return Outcome(Verdict.CONSISTENT, wait)
+            failed = sorted([*known, change.at])[-max(MOST_FAILURES, self.failures) :]
+        latest = change.after.get(change.name)  # the newest success, whenever it arrived
+        failed = [at for at in failed if latest is None or at > latest[1]]
+        if wait is None or wait["open"] is None:
+            return self._count(change, wait, failed)
+        anomaly = wait["open"]
+        if not succeeded or failed == known or self._row_ends(failed) is not None:
+            kept: Wait = {**wait, "failed": failed, "due": max(failed, default=change.at) + self.forget}
+            return Outcome(Verdict.DIVERGENT, kept)
+        decision = on_event(change, "RESOLVED", "succeeded", wait, anomaly, anomaly["evidence"])
+        # a success that comes late: nothing ends before it has begun
+        decision = decision._replace(at=max(change.at, anomaly["opened_at"]))
+        return self._count(change, {**wait, "open": None}, failed)._replace(decisions=(decision,))
+
+    def fall_due(self, due: Due, wait: Wait) -> Outcome:
+        """Nothing was attempted for long: what might have become a streak is forgotten, an open anomaly withdrawn."""
+        if wait["open"] is None:
+            return QUIET[Verdict.CONSISTENT]
+        withdrawn = on_deadline(due, "WITHDRAWN", "no_attempts", wait, wait["open"])
+        return Outcome(Verdict.CONSISTENT, None, (withdrawn,))
+
+    def _count(self, change: Change, wait: Wait | None, failed: list[int]) -> Outcome:
+        if not failed:
+            return QUIET[Verdict.CONSISTENT]
+        known = start(change.event, None) if wait is None else wait
+        kept: Wait = {**known, "failed": failed, "due": failed[-1] + self.within}
+        ends = self._row_ends(failed)
+        if ends is None:
+            return Outcome(Verdict.PROPAGATING, kept)
+        cause = change.event.record["cause"] or "unknown"
+        evidence = {"usage.failures": str(self.failures), "usage.cause": cause}
+        anomaly = anomaly_of(self.check, change, kept, evidence, f"{change.name}.{cause}", ends)
+        opened = on_event(change, "OPEN", "failures_in_a_row", kept, anomaly, evidence)._replace(at=ends)
+        return Outcome(Verdict.DIVERGENT, {**kept, "due": failed[-1] + self.forget, "open": anomaly}, (opened,))
+
+    def _row_ends(self, failed: Sequence[int]) -> int | None:
+        """When the first row of so many failures within the time was complete."""
+        rows = zip(failed, failed[self.failures - 1 :], strict=False)
+        return next((last for first, last in rows if last - first <= self.within), None)
+
+    def describe(self) -> Mapping[str, object]:
+        """See `Rule.describe`."""
+        return {
+            "usage": self.kind,
+            "failures": self.failures,
+            "forget_ms": self.forget,
+            "user_causes": list(self.user_causes),
+        }
+
+
+# --- the file
+
+SCHEMA = {
+    "usage": {"$ref": "#/$defs/usage"},
+    "failures": {"type": "integer", "minimum": 1},
+    "forget": {"$ref": "#/$defs/span"},
+    "user_causes": {"$ref": "#/$defs/causes"},
+}
+REQUIRED = ("usage", "failures", "forget")
+
+
+def read(section: Section, check: str, within: int) -> Streak:
+    """The keys of this kind: `usage`, `failures`, `forget`, `user_causes`. Raises `FileError`."""
+    kind = usage_kind(section.take("usage"))
+    failures = section.take("failures").count()
+    item = section.take("forget")
+    forget = item.span()
+    if forget < within:
+        raise item.fail("should be at least as long as within: what still counts cannot be forgotten")
+    return Streak(check, within, kind, failures, forget, user_causes(section.get("user_causes")))

@@ -1,0 +1,103 @@
+"""What customers do in the network (#49): streaks of failures of each, and counts for cells and regions.
+
+A rate needs the counts of all customers of an area, who lie on all partitions. So each batch sums them up by check,
+area and pane, and sends the sums to the partition of the area (`yupan.internal.rate.v1`), in the same transaction;
+there `areas` decides. Ledger record `used/MSISDN`: `{"v": 2, "ids": …, "succeeded": {kind: occurred_at}}`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from agents.conclude import Conclusions
+from agents.event import Event
+from agents.ports import Batch
+from agents.shell import Shell
+from agents.states import Entry, used_key
+
+RATE = "yupan.internal.rate.v1"
+Sums = dict[tuple[str, str, int], "Sum"]
+"""By check, area and pane."""
+
+
+class Sum:
+    """What one batch tells of a pane."""
+
+    __slots__ = ("failed", "first", "newest", "region", "succeeded")
+
+    def __init__(self, first: Event) -> None:
+        self.first = first
+        self.newest = first.occurred_at
+        self.region: str | None = None
+        self.succeeded = self.failed = 0
+
+
+class Usage:
+    """Decides the batches of `yupan.usage.v1`, and the deadlines that wait for them."""
+
+    topics = ("yupan.usage.v1",)
+
+    def __init__(self, shell: Shell, conclusions: Conclusions) -> None:
+        self.shell = shell
+        self.conclusions = conclusions
+
+    def process(self, batch: Batch) -> None:
+        """Decide a batch: its fired deadlines, then its events; then send what they sum up to."""
+        sums: Sums = {}
+        self.shell.run(batch, partial(self._decide, sums), self.conclusions.fired)
+        for (check, area, pane), each in sums.items():
+            self._send(batch, check, area, pane, each)
+
+    def _decide(self, sums: Sums, batch: Batch, event: Event) -> None:
+        record = event.record
+        name = f"usage.{record['kind']}"
+        counting = self.conclusions.checks.counting(record["kind"])
+        watched = self.conclusions.checks.watching(name)
+        if not (counting or watched):
+            return
+        key = used_key(record["msisdn"])
+        if not self.shell.occurs(batch, event, key):
+            return
+        if watched:
+            newest = self._newest(batch, event, key)
+            self.conclusions.judge(batch, event, name, {}, {} if newest is None else {name: newest})
+        for check_id, rule in counting:
+            if record[rule.per] and rule.counts(record):
+                _count(sums, (check_id, f"{rule.per}:{record[rule.per]}", rule.pane(event.occurred_at)), event)
+
+    def _newest(self, batch: Batch, event: Event, key: str) -> Entry | None:
+        """The newest success of this kind, in the form of a state."""
+        kind, held = event.record["kind"], batch.get(key)
+        known = held.get("succeeded", {})
+        at: int | None = known.get(kind)
+        if event.record["result"] == "OK" and (at is None or event.occurred_at > at):
+            at = event.occurred_at
+            batch.put(key, {**held, "succeeded": {**known, kind: at}})
+        return None if at is None else ["OK", at]
+
+    def _send(self, batch: Batch, check: str, area: str, pane: int, each: Sum) -> None:
+        per, _, name = area.partition(":")
+        record = {
+            "check": check,
+            "cell": name if per == "cell" else None,
+            "region": name if per == "region" else each.region,
+            "pane": pane,
+            "succeeded": each.succeeded,
+            "failed": each.failed,
+            "occurred_at": each.newest,
+        }
+        cause = f"{each.first.source}|{each.first.id}|{check}|{area}|{pane}"
+        self.shell.emit(batch, RATE, record, cause, traceparent=each.first.traceparent)
+
+
+def _count(sums: Sums, place: tuple[str, str, int], event: Event) -> None:
+    each = sums.get(place)
+    if each is None:
+        each = sums[place] = Sum(event)
+    if event.record["result"] == "OK":
+        each.succeeded += 1
+    else:
+        each.failed += 1
+    if event.occurred_at >= each.newest:
+        each.newest = event.occurred_at
+        each.region = event.record["region"] or each.region

@@ -1,0 +1,70 @@
+"""The words of states and usage in the files of checks: which names there are, and which values they take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agents.yaml_reader import Item
+from schemas.events.state import OCCURRENCES, WORDS
+from schemas.events.usage import KINDS as USAGE_KINDS
+from schemas.events.usage import USER_CAUSES
+
+PRODUCT = ".PRODUCT"
+
+
+def state_name(item: Item) -> str:
+    """`system.attribute` of a state, perhaps of each product. Raises `FileError`."""
+    name = _name(item)
+    if name.partition(".")[2] in OCCURRENCES:
+        raise item.fail(f"every {name.partition('.')[2]} counts by itself; only the kind match takes it")
+    return name
+
+
+def occurrence_name(item: Item) -> str:
+    """`system.attribute` of what counts each time. Raises `FileError`."""
+    name = _name(item)
+    if name.partition(".")[2] not in OCCURRENCES:
+        raise item.fail(f"{name} is a state; the kind match takes {', '.join(sorted(OCCURRENCES))}")
+    return name
+
+
+def value_for(item: Item, name: str) -> Any:
+    """A value that `system.attribute` can take. Raises `FileError`."""
+    value = item.plain()
+    form = form_of(name)
+    if value is None:
+        raise item.fail("null counts as never seen and cannot be mapped")
+    if isinstance(form, tuple) and not any(type(word) is type(value) and word == value for word in form):
+        raise item.fail(f"{name} never is {value!r}; its values are {', '.join(map(str, form))}")
+    if isinstance(form, str) and isinstance(value, str) is not (form == "text"):
+        raise item.fail(f"{name} never is {value!r}; it is a {'text' if form == 'text' else 'number'}")
+    return value
+
+
+def usage_kind(item: Item) -> str:
+    """A kind of usage. Raises `FileError`."""
+    return item.one_of(*USAGE_KINDS)
+
+
+def user_causes(item: Item | None) -> list[str]:
+    """Causes of failure that are the user's; left out: those of contracts. Raises `FileError`."""
+    return list(USER_CAUSES) if item is None else [cause.text() for cause in item.items()]
+
+
+def form_of(name: str) -> tuple[str | bool, ...] | str | None:
+    """The values of `system.attribute`, or what sort of value it takes; None when there is no such word."""
+    system, _, attribute = name.partition(".")
+    words = WORDS.get(system, {})
+    form = words.get(attribute.removesuffix("PRODUCT") if name.endswith(PRODUCT) else attribute)
+    return (True, False) if form == "boolean" else form
+
+
+def _name(item: Item) -> str:
+    name = item.text()
+    system, _, attribute = name.partition(".")
+    if system not in WORDS:
+        raise item.fail(f"unknown system {system!r}; known are {', '.join(WORDS)}")
+    if form_of(name) is None:
+        known = (f"{a}PRODUCT" if a.endswith(".") else a for a in WORDS[system])
+        raise item.fail(f"unknown attribute {attribute!r} of {system}; known are {', '.join(known)}")
+    return name

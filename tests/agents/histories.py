@@ -1,0 +1,108 @@
+"""Random histories through `checks replay`, beside a reference that is slow and obviously right.
+
+A reference keeps whole histories and computes everything anew, in the words of contracts. `HISTORIES=10000` draws as
+many of each kind; the seed is fixed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+
+from agents.replay import Input, Replay
+from agents.rules import SHIPPED, Check, Checks, read_check
+from schemas.catalogue import EVENTS
+from schemas.fields import millis
+
+HISTORIES = int(os.environ.get("HISTORIES", "600"))
+START = 1_767_225_600_000
+MIN = 60_000
+CUSTOMERS = ("8613800138000", "8613900139000")
+STATE, USAGE = "yupan.state.v1", "yupan.usage.v1"
+
+Told = dict[str, Any]
+Story = list[tuple[str, int, str]]
+"""(customer or area, minute, status)."""
+
+
+def check(rule: Any) -> Checks:
+    shipped = read_check(SHIPPED / "activation.yaml")
+    return Checks([Check(**{**vars(shipped), "rule": rule})])
+
+
+class CatchingUp(Replay):
+    """A worker that reads on before deadlines fire: what comes past a deadline finds it still armed."""
+
+    def feed(self, line: Input) -> Iterator[dict[str, Any]]:
+        held, self._world.next_due = self._world.next_due, lambda before: None  # type: ignore[method-assign]
+        try:
+            yield from super().feed(line)
+        finally:
+            self._world.next_due = held  # type: ignore[method-assign]
+
+
+def ours(checks: Checks, events: list[Told], kind: type[Replay] = Replay) -> Story:
+    """What we decide. Times of events and of the story are minutes."""
+    replay = kind(checks)
+    lines = []
+    for event in events:
+        fields = {name: value for name, value in event.items() if name not in ("id", "at", "topic")}
+        record = EVENTS[event["topic"]].from_json({**fields, "occurred_at": START + round(event["at"] * MIN)})
+        lines += replay.feed(Input(event["topic"], record, event["id"]))
+    lines += replay.finish()
+    return [
+        (line["msisdn"] or line["cell"], (millis(line["at"]) - START) // MIN, line["status"])
+        for line in lines
+        if line["kind"] == "anomaly"
+    ]
+
+
+def of(story: Story, whom: str) -> Story:
+    return [line for line in story if line[0] == whom]
+
+
+def compared(histories: st.SearchStrategy[list[Told]], rule: Any, reference: Callable[[list[Told]], Story]) -> set[str]:
+    """Assert that both tell the same of each customer or area; which statuses were decided."""
+    checks, decided = check(rule), set()
+
+    @seed(20261127)
+    @settings(max_examples=HISTORIES, deadline=None, database=None)
+    @given(histories)
+    def compare(events: list[Told]) -> None:
+        expected, story = reference(events), ours(checks, events)
+        for whom in {line[0] for line in [*expected, *story]}:
+            assert of(story, whom) == of(expected, whom)
+        decided.update(status for _, _, status in story)
+
+    compare()
+    return decided
+
+
+def caught_up(histories: st.SearchStrategy[list[Told]], rule: Any) -> None:
+    """Assert that a worker that catches up decides the same on what comes in order of time."""
+    checks = check(rule)
+
+    @seed(20261127)
+    @settings(max_examples=HISTORIES, deadline=None, database=None)
+    @given(histories.map(lambda events: sorted(events, key=lambda event: event["at"])))
+    def compare(events: list[Told]) -> None:
+        assert sorted(ours(checks, events)) == sorted(ours(checks, events, CatchingUp))
+
+    compare()
+
+
+def repeated(events: list[Told], again: list[int]) -> list[Told]:
+    """With some of them delivered once more, at the end."""
+    return events + [events[n % len(events)] for n in again if events]
+
+
+def arranged(events: list[Told], arrival: int) -> list[Told]:
+    """In order of time in three of four histories."""
+    return sorted(events, key=lambda event: event["at"]) if arrival else events
+
+
+small = st.integers(0, 59)

@@ -1,0 +1,81 @@
+"""The JSON Schema by which editors complete a check's file, beside the reader that has the last word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from agents.check_schema import schema
+from agents.rules import SHIPPED, kind_names
+from streams import cli
+
+FILES = sorted(SHIPPED.glob("*.yaml"))
+BROKEN = Path(__file__).parent / "broken_checks"
+VALIDATOR = Draft202012Validator(schema())
+BEYOND = {
+    # what needs the words of the systems, or more than one key
+    "follow-impossible-value",
+    "follow-itself",
+    "follow-unknown-attribute",
+    "follow-each-product",
+    "follow-text-for-a-number",
+    "match-a-state",
+    "match-itself",
+    "rate-of-more-than-all",
+    "rate-recovers-below",
+    "rate-unknown-placeholder",
+    "streak-forgets-too-soon",
+    "case-unknown-system",
+    "case-state-without-attribute",
+    "impossible-value",
+    "occurrence-in-agree",
+    "product-and-plain",
+    "products-without-pattern",
+    "unknown-attribute",
+    "unknown-placeholder-system",
+    "unknown-placeholder",
+    "unknown-system",
+    "within-nothing",
+}
+
+
+def read(file: Path) -> Any:
+    return yaml.safe_load(file.read_text("utf-8"))
+
+
+def test_it_is_a_json_schema() -> None:
+    Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_shipped_check_fits(file: Path) -> None:
+    assert list(VALIDATOR.iter_errors(read(file))) == []
+
+
+@pytest.mark.parametrize("kind", kind_names())
+def test_a_key_too_many_and_a_key_too_few_do_not_fit(kind: str) -> None:
+    check = next(check for check in map(read, FILES) if check["kind"] == kind)
+    assert not VALIDATOR.is_valid({**check, "colour": "red"})
+    for name in ("id", "within", "cases", "guidance"):
+        assert not VALIDATOR.is_valid({key: value for key, value in check.items() if key != name})
+
+
+@pytest.mark.parametrize("file", sorted(BROKEN.glob("*.yaml")), ids=lambda file: file.stem)
+def test_it_marks_what_a_schema_can_mark(file: Path) -> None:
+    try:
+        check = read(file)
+    except yaml.YAMLError:
+        return  # an editor marks that without a schema
+    if file.stem == "key-twice":
+        return  # so it does here
+    assert VALIDATOR.is_valid(check) is (file.stem in BEYOND)
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["checks", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == schema()

@@ -1,0 +1,307 @@
+"""Usage and areas over partitions in memory: customers lie on all, a cell on one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agents.areas import Areas
+from agents.audit import Audit
+from agents.intake import Intake
+from agents.memory import Delivered, MemoryBatch, World
+from agents.rules import Checks, load_checks
+from agents.shell import Shell
+from agents.states import MOST_IDS
+from agents.usage import RATE, Usage
+from schemas.catalogue import EVENTS
+from schemas.codec import codecs
+from schemas.errors import RecordError
+from schemas.fields import NAME
+from schemas.headers import cloud_event
+from schemas.partition import partition_of
+from streams.engine.store import encode
+from tests.agents.desk_world import Counted
+
+USAGE, ANOMALY, REMINDER = "yupan.usage.v1", "yupan.anomaly.v1", "yupan.reminder.v1"
+NOON = 1_795_320_000_000
+S, MIN = 1_000, 60_000
+PARTITIONS = 4
+CODECS = codecs()
+ANNA = "8613800138000"
+
+
+def customer(number: int) -> str:
+    return f"86139{number:08}"
+
+
+class Network:
+    """One worker that owns all partitions; what is brought to an area arrives when `bring` is called."""
+
+    def __init__(self) -> None:
+        self.parts = [World() for _ in range(PARTITIONS)]
+        self.counted = Counted()
+        shell = Shell(Intake(CODECS, PARTITIONS), CODECS, self.counted)
+        self.audit = Audit(shell, load_checks())
+        self.usage = Usage(shell, self.audit.conclusions)
+        self.areas = Areas(shell, self.audit.conclusions)
+        self.brought = [0] * PARTITIONS
+        self.numbers = 0
+
+    def message(self, msisdn: str, at: int, result: str, **more: Any) -> Delivered:
+        self.numbers += 1
+        event_id = more.pop("id", f"u-{self.numbers}")
+        told = {"msisdn": msisdn, "kind": "CALL_ATTEMPT", "result": result, "occurred_at": at, **more}
+        value = CODECS[USAGE].encode(EVENTS[USAGE].from_json(told))
+        place = partition_of(msisdn.encode(), PARTITIONS)
+        return Delivered(USAGE, value, msisdn.encode(), cloud_event(USAGE, event_id, "msc", at), 0, at, place)
+
+    def use(self, *messages: Delivered) -> None:
+        """Deliver attempts, those of each partition as one batch."""
+        for number, world in enumerate(self.parts):
+            mine = [message for message in messages if message.partition() == number]
+            if mine:
+                world.clock = max(world.clock, *(message.timestamp()[1] for message in mine))
+                with MemoryBatch(world, USAGE, mine, partition=number) as batch:
+                    self.usage.process(batch)
+
+    def sent(self, topic: str) -> list[dict[str, Any]]:
+        outputs = [output for world in self.parts for output in world.outputs if output.topic == topic]
+        return [CODECS[topic].decode(output.value) for output in outputs if output.value is not None]
+
+    def bring(self) -> None:
+        """Deliver what was sent to areas and is not delivered yet."""
+        for source, world in enumerate(self.parts):
+            outputs = [output for output in world.outputs if output.topic == RATE]
+            for output in outputs[self.brought[source] :]:
+                assert output.key is not None
+                number = partition_of(output.key, PARTITIONS)
+                message = Delivered(RATE, output.value, output.key, output.headers, 0, NOON, number)
+                with MemoryBatch(self.parts[number], RATE, [message], partition=number) as batch:
+                    self.areas.process(batch)
+            self.brought[source] = len(outputs)
+
+    def pass_time(self, until: int) -> None:
+        for number, world in enumerate(self.parts):
+            world.clock = max(world.clock, until)
+            while (fired := world.next_due(until)) is not None:
+                agent = self.areas if fired.name.startswith("rate/") else self.usage
+                with MemoryBatch(world, agent.topics[0], [], [fired], number) as batch:
+                    agent.process(batch)
+
+    @property
+    def anomalies(self) -> list[tuple[str, str, float]]:
+        return [(a["check"], a["status"], (a["occurred_at"] - NOON) / MIN) for a in self.sent(ANOMALY)]
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+def attempts(network: Network, cell: str, at: int, succeeded: int, failed: int, start: int = 0) -> list[Delivered]:
+    """Of as many customers, who lie on all partitions."""
+    results = ["OK"] * succeeded + ["FAILED"] * failed
+    return [network.message(customer(start + n), at + n, result, cell=cell) for n, result in enumerate(results)]
+
+
+def test_a_cell_is_counted_over_the_customers_of_all_partitions(network: Network) -> None:
+    network.use(*attempts(network, "c-1", NOON + 10 * S, 40, 20))
+    assert {partition_of(customer(n).encode(), PARTITIONS) for n in range(60)} == set(range(PARTITIONS))
+    network.bring()
+    network.pass_time(NOON + 3 * MIN)
+    assert network.anomalies == [("network-connect-rate", "OPEN", 2.0)]
+    (opened,) = network.sent(ANOMALY)
+    assert (opened["msisdn"], opened["cell"]) == (None, "c-1")
+    assert opened["evidence"] == {"usage.rate": "66.7%", "usage.attempts": "60"}
+    assert "小区 c-1" in opened["cause"]["zh"]
+    assert "66.7%" in opened["cause"]["en"]
+    assert network.sent(REMINDER) == []  # nobody's reminder
+
+
+def test_a_batch_tells_each_cell_and_minute_once(network: Network) -> None:
+    same = [network.message(ANNA, NOON + n * S, "OK", cell="c-1", region="nanchang") for n in range(30)]
+    network.use(*same, network.message(ANNA, NOON + 61 * S, "FAILED", cell="c-1"))
+    first, second = network.sent(RATE)
+    assert (first["succeeded"], first["failed"], first["pane"], first["region"]) == (30, 0, NOON, "nanchang")
+    assert (second["succeeded"], second["failed"], second["pane"]) == (0, 1, NOON + MIN)
+    assert first["occurred_at"] == NOON + 29 * S
+
+
+def test_the_region_of_a_cell_is_told_with_its_anomaly(network: Network) -> None:
+    network.use(*[network.message(customer(n), NOON, "FAILED", cell="c-1", region="nanchang") for n in range(50)])
+    network.bring()
+    network.pass_time(NOON + 3 * MIN)
+    (opened,) = network.sent(ANOMALY)
+    assert (opened["cell"], opened["region"]) == ("c-1", "nanchang")
+
+
+def test_a_region_is_one_of_text_messages(network: Network) -> None:
+    sms = [
+        network.message(customer(n), NOON, "FAILED", kind="SMS_DELIVERY", region="nanchang", cell="c-1")
+        for n in range(60)
+    ]
+    network.use(*sms)
+    network.bring()
+    network.pass_time(NOON + 3 * MIN)
+    assert network.anomalies == [("sms-delivery-rate", "OPEN", 2.0)]
+    (opened,) = network.sent(ANOMALY)
+    assert (opened["cell"], opened["region"]) == (None, "nanchang")
+
+
+def test_a_repeated_attempt_is_not_counted_and_not_told(network: Network) -> None:
+    network.use(network.message(ANNA, NOON, "FAILED", cell="c-1", id="same"))
+    network.use(network.message(ANNA, NOON, "FAILED", cell="c-1", id="same"))
+    assert len(network.sent(RATE)) == 1
+    assert network.counted.counts["yupan_duplicates", USAGE] == 1
+
+
+def test_counts_that_come_too_late_for_every_window_are_counted_as_late(network: Network) -> None:
+    network.use(*attempts(network, "c-1", NOON + 20 * MIN, 50, 0))
+    network.bring()
+    network.pass_time(NOON + 30 * MIN)
+    network.use(*attempts(network, "c-1", NOON + 10 * MIN, 0, 60, start=100))
+    network.bring()
+    network.pass_time(NOON + 60 * MIN)
+    assert network.anomalies == []
+    assert network.counted.counts["yupan_late", "usage"] == 60
+
+
+def test_counts_that_come_late_join_the_windows_to_come(network: Network) -> None:
+    network.use(*attempts(network, "c-1", NOON + 10 * S, 50, 0))
+    network.bring()
+    network.pass_time(NOON + 2 * MIN + 1)  # the first window is judged
+    network.use(*attempts(network, "c-1", NOON + 20 * S, 0, 20, start=100))
+    network.bring()
+    network.pass_time(NOON + 4 * MIN)
+    assert network.anomalies == [("network-connect-rate", "OPEN", 3.0)]
+
+
+def test_a_worker_that_catches_up_judges_window_after_window(network: Network) -> None:
+    for minute in range(8):
+        network.use(*attempts(network, "c-1", NOON + minute * MIN, 0 if minute < 2 else 60, 60 if minute < 2 else 0))
+    network.bring()
+    network.pass_time(NOON + 60 * MIN)
+    # minutes 0 and 1 fail: they slide out of the window that ends with minute 7
+    assert network.anomalies == [("network-connect-rate", "OPEN", 2.0), ("network-connect-rate", "RESOLVED", 8.0)]
+
+
+def test_what_nobody_counts_leaves_no_trace(network: Network) -> None:
+    network.use(network.message(ANNA, NOON, "OK", kind="DATA_SESSION", cell="c-1"))
+    assert all(not world.records and not world.outputs for world in network.parts)
+
+
+def test_a_check_that_was_taken_away_counts_no_more(network: Network) -> None:
+    network.use(*attempts(network, "c-1", NOON, 0, 60))
+    network.audit.conclusions.checks = Checks([])
+    network.bring()
+    network.pass_time(NOON + 60 * MIN)
+    assert network.anomalies == []
+
+
+def test_a_cell_with_the_longest_name_is_judged_too(network: Network) -> None:
+    network.use(*attempts(network, "很" * NAME, NOON, 0, 60))
+    network.bring()
+    network.pass_time(NOON + 3 * MIN)
+    assert network.anomalies == [("network-connect-rate", "OPEN", 2.0)]
+
+
+# --- streaks of a customer
+
+
+def test_a_streak_reminds_the_desk_and_ends_with_a_success(network: Network) -> None:
+    for n in range(3):
+        network.use(network.message(ANNA, NOON + n * MIN, "FAILED", cause="no_channel"))
+    network.use(network.message(ANNA, NOON + 5 * MIN, "OK"))
+    assert network.anomalies == [("calls", "OPEN", 2.0), ("calls", "RESOLVED", 5.0)]
+    (reminder,) = network.sent(REMINDER)
+    assert "no_channel" in reminder["guidance"]["en"]
+
+
+def test_what_is_remembered_of_a_customers_use_is_bounded_and_small(network: Network) -> None:
+    for n in range(MOST_IDS + 2):
+        network.use(network.message(ANNA, NOON + n, "OK"))
+    (record,) = [world.records[f"used/{ANNA}"] for world in network.parts if world.records]
+    assert len(record["ids"]) == MOST_IDS
+    assert record["succeeded"] == {"CALL_ATTEMPT": NOON + MOST_IDS + 1}
+    assert network.counted.counts["yupan_ids_dropped", USAGE] == 2
+
+
+def test_an_attempt_of_more_than_a_day_ago_is_refused(network: Network) -> None:
+    late = Delivered(
+        USAGE,
+        network.message(ANNA, NOON, "OK").value(),
+        ANNA.encode(),
+        [],
+        0,
+        NOON + 25 * 60 * MIN,
+        partition_of(ANNA.encode(), PARTITIONS),
+    )
+    with pytest.raises(RecordError, match="24 h"):
+        network.use(late)
+
+
+# --- transactions of a customer
+
+
+def charges(network: Network, *told: tuple[str, str, float], start: int = 0) -> World:
+    """(system, transaction, amount), one a second."""
+    number = partition_of(ANNA.encode(), PARTITIONS)
+    world, codec = network.parts[number], CODECS["yupan.state.v1"]
+    for n, (system, transaction, amount) in enumerate(told, start):
+        at = NOON + n * S
+        said = {"msisdn": ANNA, "system": system, "attribute": "charge", "value": amount, "transaction": transaction}
+        value = codec.encode(codec.event.from_json({**said, "occurred_at": at}))
+        head = cloud_event("yupan.state.v1", f"{transaction}.{n}", system, at)
+        world.clock = at
+        with MemoryBatch(
+            world, "yupan.state.v1", [Delivered("yupan.state.v1", value, ANNA.encode(), head, n, at, number)]
+        ) as batch:
+            network.audit.process(batch)
+    return world
+
+
+def test_of_a_customers_transactions_so_many_are_kept_and_settled_ones_go_first(network: Network) -> None:
+    settled = [(system, f"S-{n}", 5.0) for n in range(40) for system in ("crm", "ocs")]
+    world = charges(network, *settled, *[("crm", f"T-{n}", 5.0) for n in range(64)])
+    waits = world.records[f"waits/{ANNA}"]["waits"]
+    assert len(waits) == 64
+    assert all(name.startswith("charging|T-") for name in waits)
+    assert not network.counted.counts
+    assert len(world.armed) == 64
+    charges(network, *[("crm", f"U-{n}", 5.0) for n in range(2)], start=200)
+    assert network.counted.counts == {("yupan_waits_dropped", "charging"): 2}
+
+
+def test_an_open_anomaly_of_a_transaction_that_is_given_up_is_withdrawn(network: Network) -> None:
+    twice = [(system, f"T-{n}", 5.0) for n in range(64) for system in ("crm", "ocs", "ocs")]
+    charges(network, *twice, ("crm", "U", 5.0))
+    assert [status for _, status, _ in network.anomalies] == ["OPEN"] * 64 + ["WITHDRAWN"]
+    assert network.sent(ANOMALY)[-1]["reason"] == "too_many_transactions"
+    assert network.counted.counts["yupan_waits_dropped", "charging"] == 1
+
+
+def test_a_settled_transaction_needs_no_deadline_and_is_a_new_one_after_a_day(network: Network) -> None:
+    world = charges(network, ("crm", "T", 5.0), ("ocs", "T", 5.0))
+    assert not world.armed
+    charges(network, ("ocs", "T", 5.0), start=24 * 60 * 60)
+    assert [status for _, status, _ in network.anomalies] == ["OPEN"]  # once more within the day
+    charges(network, ("ocs", "T", -5.0), start=24 * 60 * 60 + 1)
+    charges(network, ("ocs", "T", 5.0), start=49 * 60 * 60)
+    assert [status for _, status, _ in network.anomalies] == ["OPEN", "RESOLVED"]
+    assert len(world.armed) == 1  # and again: nobody has billed it yet
+
+
+@pytest.mark.parametrize("amount", [2e12, -2e12, 1e300])
+def test_what_is_larger_than_any_amount_is_not_weighed(network: Network, amount: float) -> None:
+    world = charges(network, ("crm", "T", amount), ("ocs", "T", 5.0))
+    assert encode(world.records[f"waits/{ANNA}"])
+    assert network.counted.counts["yupan_not_applicable", "charging"] == 2
+    assert not world.armed
+
+
+def test_a_cell_without_a_name_is_no_cell(network: Network) -> None:
+    network.use(*[network.message(customer(n), NOON, "FAILED", cell="", region="nanchang") for n in range(60)])
+    network.bring()
+    network.pass_time(NOON + 3 * MIN)
+    assert network.anomalies == []
