@@ -31,11 +31,11 @@ from streams import topology
 from streams.settings import Settings
 from tests.faults.judge import Findings
 from tests.faults.seen import Record, TableRow, told
-from tests.faults.workload import CODECS, PARTITIONS, UPSTREAM, WITHIN, Known
+from tests.faults.workload import CODECS, DEADLINES, PARTITIONS, UPSTREAM, Known
 
 FIRST = ("yupan.customer.v1", "yupan.list.v1", "yupan.internal.list.v1")
 LAST = ("yupan.call.v1",)
-POP, TAGGED = "yupan.screen-pop.v1", "yupan.tagged-call.v1"
+POP, TAGGED, RATE = "yupan.screen-pop.v1", "yupan.tagged-call.v1", "yupan.internal.rate.v1"
 BETWEEN = ("reminders", "retention_tasks", "contacts", "tickets")
 """Fields of a pop that depend on what else had arrived before the call."""
 ACT_WITHIN = 3_600_000
@@ -48,7 +48,7 @@ class Answer:
     def __init__(self, heads: Mapping[tuple[int, str], Any]) -> None:
         """`heads`: the ledger's records that belong to no customer, as they were before the run, by partition."""
         settings = Settings().with_(partitions=PARTITIONS, clock="events", act_within=ACT_WITHIN)
-        checks = load_checks((), {"activation": WITHIN})
+        checks = load_checks((), DEADLINES)
         bindings = topology.decide(settings, CODECS, checks, NoCounts())
         self._process = {topic: binding.process for binding in bindings for topic in binding.topics}
         self._archive = Intake(CODECS, 0, events_clock=True)
@@ -165,13 +165,18 @@ def sent(outputs: Iterable[tuple[str, int | None, bytes | None, Mapping[str, str
         if flow == "in" and not is_rerouted(headers):
             continue
         record = CODECS[topic].decode(value) if value else None
-        if topic == POP:
+        if topic == RATE:  # how a batch sums up is its own; the sum of all is not
+            assert record is not None
+            place = record["check"], record["cell"], record["region"], record["pane"]
+            for outcome in ("succeeded", "failed"):
+                found.setdefault(topic, Counter())[*place, outcome] += record[outcome]
+        elif topic == POP:
             assert record is not None
             pops.add((headers["ce_id"], _text({k: v for k, v in record.items() if k not in BETWEEN})))
         else:
             # a copy of a list's replacement, or of a re-routed record, is made for one partition
-            place = None if flow == "out" else partition
-            found.setdefault(topic, Counter())[headers["ce_id"], place, _text(record)] += 1
+            copy = None if flow == "out" else partition
+            found.setdefault(topic, Counter())[headers["ce_id"], copy, _text(record)] += 1
     return {**found, POP: Counter(pops)}
 
 
@@ -187,7 +192,7 @@ def held(ledger: Mapping[tuple[int, str], Any]) -> Counter[Any]:
 
 
 def _without_times(key: str, record: Any) -> Any:
-    return {**record, "ids": sorted(record["ids"])} if key.startswith("occurrences/") else record
+    return {**record, "ids": sorted(record["ids"])} if key.startswith(("occurrences/", "used/")) else record
 
 
 def _text(record: Any) -> str:

@@ -19,7 +19,7 @@ from streams.settings import Settings
 from tests.faults.answer import ACT_WITHIN
 from tests.faults.proxy import Proxy
 from tests.faults.seen import Reader
-from tests.faults.workload import PARTITIONS, WITHIN
+from tests.faults.workload import DEADLINES, PARTITIONS
 
 SESSION_MS = 6_000
 """The shortest session that Kafka's defaults allow: a paused worker is out after it."""
@@ -84,7 +84,7 @@ class Ground:
             kafka_config={"session.timeout.ms": str(SESSION_MS)},
             clickhouse=clickhouse,
             partitions=PARTITIONS,
-            deadlines={"activation": WITHIN},
+            deadlines=DEADLINES,
             act_within=ACT_WITHIN,
         )
 

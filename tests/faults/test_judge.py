@@ -28,9 +28,16 @@ from tests.faults.workload import PARTITIONS, Stories, Workload
 
 BASE = 1_795_600_000_000
 SEED = random.randrange(10**6)
-OUT = ("yupan.anomaly.v1", "yupan.reminder.v1", "yupan.tagged-call.v1", "yupan.internal.list.v1", dead.DEAD_LETTER)
-BACK = ("yupan.internal.list.v1", "yupan.state.v1")
-"""Copies of lists, and re-routed records."""
+OUT = (
+    "yupan.anomaly.v1",
+    "yupan.reminder.v1",
+    "yupan.tagged-call.v1",
+    "yupan.internal.list.v1",
+    "yupan.internal.rate.v1",
+    dead.DEAD_LETTER,
+)
+BACK = ("yupan.internal.list.v1", "yupan.internal.rate.v1", "yupan.state.v1")
+"""Copies of lists, counts of cells, and re-routed records."""
 
 
 class Made(NamedTuple):
@@ -54,8 +61,8 @@ def made_up() -> Made:
     ]
     first = Answer({})
     first.decide(given, BASE + 60_000)
-    for output in first.outputs:  # what comes back as input: copies of lists, and re-routed records
-        if output.partition is not None and output.topic in ("yupan.internal.list.v1", "yupan.state.v1"):
+    for output in first.outputs:  # what comes back as input
+        if output.topic in BACK:
             given.append(
                 record(output.topic, output.key, output.value, output.headers, output.partition, next(offsets))
             )

@@ -21,9 +21,16 @@ from schemas.partition import partition_of
 PARTITIONS = 4
 WITHIN = 7_200_000
 """Deadline of the check `activation` (ms): what does not fall due at once falls due after the run."""
+PAID_WITHIN = 900_000
+"""Deadline of the check `charging` (ms)."""
+OPENED_WITHIN = 600_000
+"""Deadline of the check `opening` (ms)."""
+WINDOW = 36_000_000
+"""Window of the check `network-connect-rate` (ms): none passes during a run, so that all counts stay to be compared."""
+DEADLINES = {"activation": WITHIN, "network-connect-rate": WINDOW}
 DUE_MS = 5_000
 """Deadlines fall due up to so long after the run's start."""
-STATE, CALL, CONTACT = "yupan.state.v1", "yupan.call.v1", "yupan.contact.v1"
+STATE, CALL, CONTACT, USAGE = "yupan.state.v1", "yupan.call.v1", "yupan.contact.v1", "yupan.usage.v1"
 CUSTOMER, LIST, TICKET, TASK = "yupan.customer.v1", "yupan.list.v1", "yupan.ticket.v1", "yupan.retention-task.v1"
 PHASES = (
     ("IVR_ENTERED", None),
@@ -114,6 +121,8 @@ class Stories:
         at = self.chance.randrange(-60_000, -1_000)
         segment = self.segment(msisdn, version)
         self.stage(1, list(self.states(msisdn)))
+        if self.chance.random() < 0.4:
+            self.stage(1, list(self.use(msisdn)))
         self.stage(1, list(self.care(msisdn, at)))
         self.stage(0, [self.contact(msisdn, at - 100_000 - n) for n in range(self.chance.randrange(3))])
         if self.chance.random() < 0.45:
@@ -142,10 +151,13 @@ class Stories:
 
     def states(self, msisdn: str) -> Iterator[Line]:
         """What CRM and HLR say of a customer, and the anomalies that the audit opens and ends."""
-        kind = self.chance.choice(("opened", "resolved", "withdrawn", "changed", "in_time", "settling", "charged"))
-        if kind == "charged":
-            charge = self.line(STATE, self.state(msisdn, "ocs", "charge", 19.9), -50_000)
-            yield from (charge, self.line(STATE, self.state(msisdn, "ocs", "charge", 5.0), -40_000), charge)
+        kind = self.chance.choice(
+            ("opened", "resolved", "withdrawn", "changed", "in_time", "settling", "charged", "twice", "started")
+        )
+        if kind in ("charged", "twice", "started"):
+            yield from self.charged(msisdn) if kind != "started" else self.started(msisdn)
+            if kind == "twice":
+                yield from self.twice(msisdn)
             return
         if kind in ("in_time", "settling"):
             yield self.line(STATE, self.state(msisdn, "crm", "status", "active"), -500)
@@ -167,6 +179,49 @@ class Stories:
             yield self.line(STATE, self.state(msisdn, "hlr", "status", "barred"), later)
         if self.chance.random() < 0.3:
             yield opening
+
+    def charged(self, msisdn: str) -> Iterator[Line]:
+        """Billed and never taken; charges of no transaction, one of which is repeated, say nothing."""
+        charge = self.line(STATE, self.state(msisdn, "ocs", "charge", 19.9), -50_000)
+        yield from (charge, self.line(STATE, self.state(msisdn, "ocs", "charge", 5.0), -40_000), charge)
+        due = self.chance.randrange(-120_000, DUE_MS)
+        told = {**self.state(msisdn, "crm", "charge", 7.5), "transaction": "T-0"}
+        yield self.line(STATE, told, due - PAID_WITHIN)
+        self.known["anomaly", msisdn, "OPEN"] += 1
+
+    def twice(self, msisdn: str) -> Iterator[Line]:
+        """Taken twice, which opens at once; for some, one is given back."""
+        due = {**self.state(msisdn, "crm", "charge", 20), "transaction": "T-1"}
+        taken = {**self.state(msisdn, "ocs", "charge", 20.0), "transaction": "T-1"}
+        yield from (self.line(STATE, due, -30_000), self.line(STATE, taken, -29_000), self.line(STATE, taken, -28_000))
+        self.known["anomaly", msisdn, "OPEN"] += 1
+        if self.chance.random() < 0.5:
+            yield self.line(STATE, {**taken, "value": -20.0}, -20_000)
+            self.known["anomaly", msisdn, "RESOLVED"] += 1
+
+    def started(self, msisdn: str) -> Iterator[Line]:
+        """An order is completed, and the number becomes active too late."""
+        due = self.chance.randrange(-120_000, DUE_MS)
+        yield self.line(STATE, self.state(msisdn, "ocs", "account", "open"), due - OPENED_WITHIN - 1_000)
+        yield self.line(STATE, self.state(msisdn, "order", "opening", "completed"), due - OPENED_WITHIN)
+        self.known["anomaly", msisdn, "OPEN"] += 1
+        if self.chance.random() < 0.5:
+            later = due + self.chance.randrange(1, 1_000)
+            yield self.line(STATE, self.state(msisdn, "hlr", "status", "active"), later)
+            yield self.line(STATE, self.state(msisdn, "crm", "status", "active"), later)
+            self.known["anomaly", msisdn, "RESOLVED"] += 1
+
+    def use(self, msisdn: str) -> Iterator[Line]:
+        """Attempts to call, of which three may fail in a row; each counts for its cell."""
+        results = self.chance.choice((("OK",), ("FAILED", "OK"), ("FAILED",) * 3, ("FAILED",) * 3 + ("OK",)))
+        told = {"msisdn": msisdn, "kind": "CALL_ATTEMPT", "cell": f"c-{self.tag}-{self.chance.randrange(5)}"}
+        at = self.chance.randrange(-60_000, -10_000)
+        lines = [self.line(USAGE, {**told, "result": result}, at + 100 * n) for n, result in enumerate(results)]
+        yield from lines
+        self.known["anomaly", msisdn, "OPEN"] += len(results) >= 3
+        self.known["anomaly", msisdn, "RESOLVED"] += len(results) == 4
+        if self.chance.random() < 0.3:
+            yield lines[0]
 
     def care(self, msisdn: str, at: int) -> Iterator[Line]:
         """Contacts, a ticket and a task."""
