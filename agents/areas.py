@@ -1,6 +1,7 @@
 """Cells and regions (#49): the counts that come from all partitions, and what the kind `rate` says of them.
 
-Ledger record `rates/AREA`: `{"v": 1, "region": NAME, "checks": {CHECK: Rates}}`; an area is `cell:ID` or `region:NAME`.
+Ledger records `rates/AREA`: `{"v": 1, "region": NAME, "checks": {CHECK: Rates}}`, an area being `cell:ID` or
+`region:NAME`; and `~counted/SLIDE`, one a partition: `{"v": 1, "until": {SOURCE: ms}}`, how far each has come.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from agents.verdicts import AreaChange
 
 DEADLINE = "rate/"
 """What the names of our deadlines begin with; the check's id follows."""
+LOOKS = 30
+"""So many times in a pane is looked whether all partitions have counted a window that has passed."""
 
 
 class Areas:
@@ -33,7 +36,11 @@ class Areas:
         self.shell.run(batch, self._decide, self._fired)
 
     def _decide(self, batch: Batch, event: Event) -> None:
-        record, area, check_id = event.record, str(event.key), event.record["check"]
+        record = event.record
+        if record["until"] is not None:
+            self._counted(batch, record["source"], record["slide"], record["until"])
+            return
+        area, check_id = str(event.key), record["check"]
         rule = self.conclusions.checks.areas.get(check_id)
         if rule is None:
             return  # its file was taken away since this was counted
@@ -47,15 +54,24 @@ class Areas:
         else:
             self._keep(batch, area, held, check_id, change)
 
+    def _counted(self, batch: Batch, source: int, slide: int, until: int) -> None:
+        key = _counted_key(slide)
+        known = (batch.get(key) or {"until": {}})["until"]
+        batch.put(key, {"v": 1, "until": {**known, str(source): max(until, known.get(str(source), until))}})
+
     def _fired(self, batch: Batch, fired: Fired) -> None:
         area, check_id = fired.customer, fired.name.removeprefix(DEADLINE)
+        rule = self.conclusions.checks.areas.get(check_id)
         held = batch.get(_key(area))
         rates = None if held is None else held["checks"].get(check_id)
-        if rates is None:
-            return
-        rule = self.conclusions.checks.areas.get(check_id)
-        if rule is not None:  # else its file was taken away while it waited
-            self._keep(batch, area, held, check_id, rule.fall_due(area, held["region"], rates, fired.due_at))
+        if rule is None or rates is None or (due := rule.due(rates)) is None:
+            return  # its file was taken away while it waited, or changed
+        known = (batch.get(_counted_key(rule.slide)) or {"until": {}})["until"]
+        if any(until < due - rule.slide for until in known.values()):
+            # a partition is behind: what it has not read yet may belong to this window
+            batch.arm(area, fired.name, max(fired.due_at, batch.now()) + max(rule.slide // LOOKS, 1), self.topics)
+        else:
+            self._keep(batch, area, held, check_id, rule.fall_due(area, held["region"], rates, due))
 
     def _keep(self, batch: Batch, area: str, held: Any, check_id: str, change: AreaChange) -> None:
         batch.put(_key(area), {**held, "checks": {**held["checks"], check_id: change.rates}})
@@ -70,3 +86,7 @@ class Areas:
 
 def _key(area: str) -> str:
     return f"rates/{area}"
+
+
+def _counted_key(slide: int) -> str:
+    return f"~counted/{slide}"

@@ -16,7 +16,6 @@ from agents.profile import check_room, with_entry, with_facts
 from agents.segments import LISTS, ORDER, Segment, segment_at
 from agents.shell import Shell
 from agents.texts import short
-from schemas.headers import cloud_event
 
 CALL = "yupan.call.v1"
 CONTACT = "yupan.contact.v1"
@@ -202,13 +201,8 @@ class Profiles:
 
     def _fan_out(self, batch: Batch, event: Event) -> None:
         """One copy a partition; its id comes from the source's."""
-        codec = self.shell.codecs[INTERNAL_LIST]
-        value = codec.encode(event.record)
-        source = codec.event.source_of(event.record)
-        for partition in range(self.shell.intake.partitions):
-            copy_id = f"{event.source}|{event.id}|{partition}"
-            headers = cloud_event(INTERNAL_LIST, copy_id, source, event.occurred_at, event.traceparent)
-            batch.send(INTERNAL_LIST, value, None, headers, partition)
+        cause = f"{event.source}|{event.id}"
+        self.shell.fan_out(batch, INTERNAL_LIST, event.record, cause, traceparent=event.traceparent)
 
 
 class Tickets:

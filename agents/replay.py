@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from agents import areas
+from agents import areas, usage
 from agents.areas import Areas
 from agents.audit import Audit
 from agents.intake import Intake
@@ -67,6 +67,13 @@ def _codecs() -> Mapping[str, Codec]:
     return codecs()
 
 
+def _waits_for(name: str) -> str:
+    """The topic whose agent takes the deadline `name`."""
+    if name.startswith(areas.DEADLINE):
+        return Areas.topics[0]
+    return Usage.topics[0] if name.startswith(usage.TICK) else Audit.topics[0]
+
+
 class Replay:
     """All checks over one file. Times are milliseconds; one partition, one transaction an event."""
 
@@ -77,8 +84,7 @@ class Replay:
         intake = Intake(self._codecs, PARTITIONS, events_clock=True, country_code=country_code)
         shell = Shell(intake, self._codecs)
         audit = Audit(shell, checks)
-        self._areas = Areas(shell, audit.conclusions)
-        deciding = (audit, Usage(shell, audit.conclusions), self._areas)
+        deciding = (audit, Usage(shell, audit.conclusions), Areas(shell, audit.conclusions))
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}
         self._observe = Observe(shell).process
         self._world = World()
@@ -108,14 +114,14 @@ class Replay:
 
     def finish(self, until: int | None = None) -> Iterator[Line]:
         """What falls due up to `until`; without it, up to the largest `occurred_at` seen."""
-        self._world.clock = max(self._world.clock, until or 0)
-        yield from self._fire(self._world.clock)
+        end = max(self._world.clock, until or 0)
+        yield from self._fire(end)  # one after the other: what one arms may fall due before the end, too
+        self._world.clock = end
 
     def _fire(self, before: int) -> Iterator[Line]:
         while (fired := self._world.next_due(before)) is not None:
             self._world.clock = max(self._world.clock, fired.due_at)
-            topics = self._areas.topics if fired.name.startswith(areas.DEADLINE) else Audit.topics
-            yield from self._decide(topics[0], [], [fired])
+            yield from self._decide(_waits_for(fired.name), [], [fired])
 
     def _decided(self) -> Iterator[Line]:
         outputs, self._world.outputs = self._world.outputs, []

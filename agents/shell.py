@@ -141,6 +141,22 @@ class Shell:
         headers = cloud_event(topic, event.id, event.source, event.occurred_at, event.traceparent)
         batch.send(topic, self.codecs[topic].encode(record), customer.encode(), headers)
 
+    def fan_out(
+        self,
+        batch: Batch,
+        topic: str,
+        record: Mapping[str, Any],
+        event_id: str,
+        *,
+        traceparent: str | None = None,
+    ) -> None:
+        """Send one copy of `record` to every partition of an internal `topic`, each under an id of its own."""
+        codec = self.codecs[topic]
+        value, source = codec.encode(record), codec.event.source_of(record)
+        for partition in range(self.intake.partitions):
+            headers = cloud_event(topic, f"{event_id}|{partition}", source, record["occurred_at"], traceparent)
+            batch.send(topic, value, None, headers, partition)
+
     def withdraw(
         self,
         batch: Batch,

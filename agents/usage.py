@@ -2,7 +2,11 @@
 
 A rate needs the counts of all customers of an area, who lie on all partitions. So each batch sums them up by check,
 area and pane, and sends the sums to the partition of the area (`yupan.internal.rate.v1`), in the same transaction;
-there `areas` decides. Ledger record `used/MSISDN`: `{"v": 2, "ids": …, "succeeded": {kind: occurred_at}}`.
+there `areas` decides. A window may be judged when every partition has counted all of it: each tells all areas how far
+it has come, whenever a pane has passed and its usage is read (`tick/`).
+
+Ledger records `used/MSISDN`: `{"v": 2, "ids": …, "succeeded": {kind: occurred_at}}`; `~ticks/SLIDE`, one a partition:
+`{"v": 1, "due": ms}`.
 """
 
 from __future__ import annotations
@@ -11,11 +15,16 @@ from functools import partial
 
 from agents.conclude import Conclusions
 from agents.event import Event
-from agents.ports import Batch
+from agents.ports import Batch, Fired
 from agents.shell import Shell
 from agents.states import Entry, used_key
+from agents.verdicts import AreaRule
 
 RATE = "yupan.internal.rate.v1"
+TICKER = "~usage"
+"""Who the deadlines of a partition belong to."""
+TICK = "tick/"
+"""What their names begin with; the length of a pane (ms) follows."""
 Sums = dict[tuple[str, str, int], "Sum"]
 """By check, area and pane."""
 
@@ -23,10 +32,11 @@ Sums = dict[tuple[str, str, int], "Sum"]
 class Sum:
     """What one batch tells of a pane."""
 
-    __slots__ = ("failed", "first", "newest", "region", "succeeded")
+    __slots__ = ("failed", "first", "newest", "region", "slide", "succeeded")
 
-    def __init__(self, first: Event) -> None:
+    def __init__(self, first: Event, slide: int) -> None:
         self.first = first
+        self.slide = slide
         self.newest = first.occurred_at
         self.region: str | None = None
         self.succeeded = self.failed = 0
@@ -44,7 +54,7 @@ class Usage:
     def process(self, batch: Batch) -> None:
         """Decide a batch: its fired deadlines, then its events; then send what they sum up to."""
         sums: Sums = {}
-        self.shell.run(batch, partial(self._decide, sums), self.conclusions.fired)
+        self.shell.run(batch, partial(self._decide, sums), self._fired)
         for (check, area, pane), each in sums.items():
             self._send(batch, check, area, pane, each)
 
@@ -63,7 +73,8 @@ class Usage:
             self.conclusions.judge(batch, event, name, {}, {} if newest is None else {name: newest})
         for check_id, rule in counting:
             if record[rule.per] and rule.counts(record):
-                _count(sums, (check_id, f"{rule.per}:{record[rule.per]}", rule.pane(event.occurred_at)), event)
+                _count(sums, check_id, rule, event)
+                self._begin_ticking(batch, rule.slide, event.occurred_at)
 
     def _newest(self, batch: Batch, event: Event, key: str) -> Entry | None:
         """The newest success of this kind, in the form of a state."""
@@ -75,9 +86,40 @@ class Usage:
             batch.put(key, {**held, "succeeded": {**known, kind: at}})
         return None if at is None else ["OK", at]
 
+    def _begin_ticking(self, batch: Batch, slide: int, at: int) -> None:
+        key = f"~ticks/{slide}"
+        if batch.get(key) is None:
+            due = at - at % slide + 2 * slide
+            batch.put(key, {"v": 1, "due": due})
+            batch.arm(TICKER, f"{TICK}{slide}", due, self.topics)
+
+    def _fired(self, batch: Batch, fired: Fired) -> None:
+        if not fired.name.startswith(TICK):
+            self.conclusions.fired(batch, fired)
+            return
+        slide, due = int(fired.name.removeprefix(TICK)), fired.due_at
+        key = f"~ticks/{slide}"
+        if all(rule.slide != slide for rule in self.conclusions.checks.areas.values()):
+            batch.delete(key)  # nobody counts by it any more
+            return
+        self._tell_progress(batch, slide, due)
+        now = batch.now()  # after an outage the ticks that were missed say nothing new: all is read
+        due = max(due + slide, now - now % slide)
+        batch.put(key, {"v": 1, "due": due})
+        batch.arm(TICKER, fired.name, due, self.topics)
+
+    def _tell_progress(self, batch: Batch, slide: int, due: int) -> None:
+        """As of `due` all is read, so that all that occurred a pane before is counted, but for what is late."""
+        told = {"source": batch.partition, "slide": slide, "until": due - slide, "occurred_at": due}
+        counts = {"check": None, "cell": None, "region": None, "pane": None, "succeeded": 0, "failed": 0}
+        self.shell.fan_out(batch, RATE, {**told, **counts}, f"{TICKER}|{slide}|{batch.partition}|{due}")
+
     def _send(self, batch: Batch, check: str, area: str, pane: int, each: Sum) -> None:
         per, _, name = area.partition(":")
         record = {
+            "source": batch.partition,
+            "slide": each.slide,
+            "until": None,
             "check": check,
             "cell": name if per == "cell" else None,
             "region": name if per == "region" else each.region,
@@ -90,10 +132,11 @@ class Usage:
         self.shell.emit(batch, RATE, record, cause, traceparent=each.first.traceparent)
 
 
-def _count(sums: Sums, place: tuple[str, str, int], event: Event) -> None:
+def _count(sums: Sums, check: str, rule: AreaRule, event: Event) -> None:
+    place = check, f"{rule.per}:{event.record[rule.per]}", rule.pane(event.occurred_at)
     each = sums.get(place)
     if each is None:
-        each = sums[place] = Sum(event)
+        each = sums[place] = Sum(event, rule.slide)
     if event.record["result"] == "OK":
         each.succeeded += 1
     else:

@@ -114,7 +114,7 @@ class Decision(NamedTuple):
     trigger: str
     region: str | None
     cause_id: str
-    """`ce_source|ce_id` of what caused this decision (an id is its source's own); a deadline: of its trigger, and when."""
+    """`ce_source|ce_id` of what caused this decision (an id is its source's own); a deadline: its trigger, and when."""
     traceparent: str | None
     """Of what caused this decision."""
 
@@ -164,6 +164,8 @@ class AreaRule(Protocol):
     """The kind of usage that is counted."""
     within: int
     """The length of a window in milliseconds."""
+    slide: int
+    """By how much windows slide: the length of a pane in milliseconds."""
 
     @property
     def placeholders(self) -> frozenset[str]:
@@ -181,8 +183,11 @@ class AreaRule(Protocol):
     def add(self, rates: Rates | None, pane: int, succeeded: int, failed: int) -> AreaChange | None:
         """Counts have come; None: too late for every window to come."""
 
+    def due(self, rates: Rates) -> int | None:
+        """As of when the next window that holds anything is judged: `slide` after its end."""
+
     def fall_due(self, area: str, region: str | None, rates: Rates, at: int) -> AreaChange:
-        """A window has passed."""
+        """Judge the window that is due at `at`."""
 
     def describe(self) -> Mapping[str, object]:
         """See `Rule`."""

@@ -1,7 +1,7 @@
 """Kind `rate`: the share of attempts that succeed in a cell or region, over a sliding window (#49).
 
-A window has five panes and slides by one. It is judged when a pane more has passed, the time that late events
-have; what comes later still joins the windows to come. The exact rules are those of contracts, "rate".
+A window has five panes and slides by one. It is judged as of a pane later, the time that late events have; what
+comes later still joins the windows to come. The exact rules are those of contracts, "rate".
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Rate:
         self.per = per
         self.bounds = bounds
         self.user_causes = tuple(user_causes)
-        self._pane = max(within // PANES, 1)
+        self.slide = max(within // PANES, 1)
 
     @property
     def placeholders(self) -> frozenset[str]:
@@ -54,7 +54,7 @@ class Rate:
 
     def pane(self, at: int) -> int:
         """See `AreaRule.pane`."""
-        return at - at % self._pane
+        return at - at % self.slide
 
     # --- the decisions
 
@@ -67,24 +67,24 @@ class Rate:
         before = panes.get(pane, [pane, 0, 0])
         panes[pane] = [pane, before[1] + succeeded, before[2] + failed]
         kept: Rates = {**known, "panes": [panes[start] for start in sorted(panes)]}
-        return AreaChange(kept, self._due(kept))
+        return AreaChange(kept, self.due(kept))
+
+    def due(self, rates: Rates) -> int | None:
+        """See `AreaRule.due`."""
+        if not rates["panes"]:
+            return None
+        # what has slid out of all windows is gone, so the window after the last one holds at least this pane
+        return max(rates["ended"], rates["panes"][0][0]) + 2 * self.slide
 
     def fall_due(self, area: str, region: str | None, rates: Rates, at: int) -> AreaChange:
         """See `AreaRule.fall_due`."""
-        end = at - self._pane
+        end = at - self.slide
         window = [pane for pane in rates["panes"] if end - self.within <= pane[0] < end]
         succeeded, failed = (sum(pane[side] for pane in window) for side in (1, 2))
         anomaly, decisions = self._judge(area, region, rates["open"], succeeded, failed, at)
         ahead = [pane for pane in rates["panes"] if pane[0] + self.within > end]
         kept: Rates = {"panes": ahead, "ended": end, "open": anomaly}
-        return AreaChange(kept, self._due(kept), decisions)
-
-    def _due(self, rates: Rates) -> int | None:
-        """When the next window that holds anything is judged."""
-        if not rates["panes"]:
-            return None
-        # what has slid out of all windows is gone, so the window after the last one holds at least this pane
-        return max(rates["ended"], rates["panes"][0][0]) + 2 * self._pane
+        return AreaChange(kept, self.due(kept), decisions)
 
     def _judge(
         self, area: str, region: str | None, anomaly: Open | None, succeeded: int, failed: int, at: int

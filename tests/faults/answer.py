@@ -18,6 +18,7 @@ from agents.intake import Intake, Reroute
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.rules import load_checks
 from agents.shell import NoCounts
+from agents.usage import TICKER
 from schemas import dead_letter as dead
 from schemas import headers as wire
 from schemas.catalogue import EVENTS
@@ -38,6 +39,8 @@ LAST = ("yupan.call.v1",)
 POP, TAGGED, RATE = "yupan.screen-pop.v1", "yupan.tagged-call.v1", "yupan.internal.rate.v1"
 BETWEEN = ("reminders", "retention_tasks", "contacts", "tickets")
 """Fields of a pop that depend on what else had arrived before the call."""
+OF_TIME = ("~ticks/", "~counted/")
+"""Ledger records that tell how far partitions have come: they are of the moment, and outlive a run."""
 ACT_WITHIN = 3_600_000
 Ledger = dict[tuple[int, str], Any]
 
@@ -90,7 +93,8 @@ class Answer:
     @property
     def armed(self) -> list[tuple[int, str, str, int]]:
         """The armed deadlines: partition, customer, name, due time."""
-        return [(n, *name, due_at) for n, world in enumerate(self._worlds) for name, due_at in world.armed.items()]
+        armed = ((n, *name, due_at) for n, world in enumerate(self._worlds) for name, due_at in world.armed.items())
+        return [deadline for deadline in armed if deadline[1] != TICKER]
 
     def _one(self, record: Record) -> None:
         world = self._worlds[record.partition]
@@ -167,6 +171,8 @@ def sent(outputs: Iterable[tuple[str, int | None, bytes | None, Mapping[str, str
         record = CODECS[topic].decode(value) if value else None
         if topic == RATE:  # how a batch sums up is its own; the sum of all is not
             assert record is not None
+            if record["until"] is not None:
+                continue
             place = record["check"], record["cell"], record["region"], record["pane"]
             for outcome in ("succeeded", "failed"):
                 found.setdefault(topic, Counter())[*place, outcome] += record[outcome]
@@ -187,7 +193,9 @@ def is_rerouted(headers: Mapping[str, str]) -> bool:
 
 def held(ledger: Mapping[tuple[int, str], Any]) -> Counter[Any]:
     """Ledger records by partition and key; without broker times."""
-    records = {place: record for place, record in ledger.items() if record is not None}
+    records = {
+        place: record for place, record in ledger.items() if record is not None and not place[1].startswith(OF_TIME)
+    }
     return Counter((number, key, _text(_without_times(key, record))) for (number, key), record in records.items())
 
 
@@ -212,7 +220,7 @@ def dead_letters(records: Iterable[Record]) -> Counter[Any]:
 def due(ledger: Mapping[tuple[int, str], Any]) -> Iterator[tuple[int, str, str, int]]:
     """The armed deadlines in a ledger."""
     for (number, key), record in ledger.items():
-        if key.startswith("~due/"):
+        if key.startswith("~due/") and key != f"~due/{TICKER}":
             yield from ((number, key.removeprefix("~due/"), name, at) for name, at, _ in record or ())
 
 
