@@ -1,22 +1,25 @@
 """Cells and regions (#49): the counts that come from all partitions, and what the kind `rate` says of them.
 
 Ledger records `rates/AREA`: `{"v": 1, "region": NAME, "checks": {CHECK: Rates}}`, an area being `cell:ID` or
-`region:NAME`; and `~counted/SLIDE`, one a partition: `{"v": 1, "until": {SOURCE: ms}}`, how far each has come.
+`region:NAME`; one a partition: `~counted/SLIDE`, `{"v": 1, "until": {SOURCE: ms}}`, how far each partition has come,
+and `~open/areas`, `{"v": 1, "open": {anomaly_id: [AREA, CHECK]}}`, by which commands find what they are about.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from agents import anomalies
+from agents import anomalies, life
 from agents.conclude import Conclusions
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.shell import Shell
-from agents.verdicts import AreaChange
+from agents.verdicts import AreaChange, Decision
 
 DEADLINE = "rate/"
 """What the names of our deadlines begin with; the check's id follows."""
+OPEN = "~open/areas"
 LOOKS = 30
 """So many times in a pane is looked whether all partitions have counted a window that has passed."""
 
@@ -73,15 +76,54 @@ class Areas:
         else:
             self._keep(batch, area, held, check_id, rule.fall_due(area, held["region"], rates, due))
 
+    def order(self, batch: Batch, event: Event) -> str:
+        """Do to an area's anomaly what a person orders; what came of it: `done`, `unknown` or `impossible`."""
+        known = _opened(batch).get(event.record["anomaly_id"])
+        if known is None:
+            return "unknown"
+        area, check_id = known
+        held = batch.get(_key(area))
+        change = life.ordered_of_area(event, area, held["region"], held["checks"][check_id])
+        if change is None or check_id not in self.conclusions.checks.by_id:
+            return "impossible"
+        self._keep(batch, area, held, check_id, change)
+        return "done"
+
     def _keep(self, batch: Batch, area: str, held: Any, check_id: str, change: AreaChange) -> None:
-        batch.put(_key(area), {**held, "checks": {**held["checks"], check_id: change.rates}})
+        rates, decisions = change.rates, []
+        for decided in change.decisions:
+            decision = life.placed(decided, rates.get("former"))
+            decisions.append(decision)
+            if decision.status == "RESOLVED":
+                rates = {**rates, "former": life.former_of(decision)}
+            elif rates["open"] is not None:
+                rates = {**rates, "open": decision.anomaly}
+        batch.put(_key(area), {**held, "checks": {**held["checks"], check_id: rates}})
         if change.due is not None:
             batch.arm(area, DEADLINE + check_id, change.due, self.topics)
-        for decision in change.decisions:
+        for decision in decisions:
+            self._note_open(batch, area, check_id, decision)
             check = self.conclusions.checks.by_id[check_id]
             anomaly = anomalies.anomaly_record(check, decision, area=area)
-            self.shell.emit(batch, anomalies.TOPIC, anomaly, anomalies.event_id(decision))
+            self.shell.emit(
+                batch, anomalies.TOPIC, anomaly, anomalies.event_id(decision), traceparent=decision.traceparent
+            )
             self.shell.counts.count("yupan_anomalies", check=check_id, status=decision.status)
+
+    def _note_open(self, batch: Batch, area: str, check_id: str, decision: Decision) -> None:
+        opened = _opened(batch)
+        rest = {anomaly: place for anomaly, place in opened.items() if anomaly != decision.anomaly["id"]}
+        if decision.status not in life.ENDED:
+            rest[decision.anomaly["id"]] = [area, check_id]
+        if rest:
+            batch.put(OPEN, {"v": 1, "open": rest})
+        elif opened:
+            batch.delete(OPEN)
+
+
+def _opened(batch: Batch) -> Mapping[str, list[str]]:
+    record = batch.get(OPEN)
+    return {} if record is None else record["open"]
 
 
 def _key(area: str) -> str:

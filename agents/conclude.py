@@ -1,25 +1,28 @@
 """What follows of a verdict: the wait that is kept, its deadline, the anomaly and its reminder (#48, #53).
 
-Ledger record `waits/MSISDN`: `{"v": 1, "waits": {"activation": Wait, "subscription|volte": Wait}}`.
+Ledger record `waits/MSISDN`: `{"v": 1, "waits": {"activation": Wait, "subscription|volte": Wait}, "former":
+{"activation": [anomaly_id, opened_at, ended_at]}}`, the last ones for a while: what opens again is the same anomaly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agents import anomalies, reminders
+from agents import anomalies, life, reminders
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.rules import Check, Checks, Watch
 from agents.shell import Shell
 from agents.states import Held, held, states_key
 from agents.texts import short
-from agents.verdicts import Change, Decision, Due, Outcome, Verdict, Wait, on_event
+from agents.verdicts import Change, Decision, Due, Former, Outcome, Verdict, Wait, on_event
 from schemas.events.reminder import reminder_key
 
 DEADLINE = "check/"
 """What the names of our deadlines begin with; `|SUBJECT` follows the check's id where there is one."""
+MOST_FORMER = 16
+"""Anomalies remembered of a customer after their end."""
 MOST_WAITS = 64
 """Waits kept of one customer and check where each transaction has its own."""
 
@@ -77,6 +80,23 @@ class Conclusions:
             self._conclude(batch, self.checks.by_id[check_id], waits, name, outcome, armed=None)
         waits.store()
 
+    def order(self, batch: Batch, event: Event) -> str:
+        """Do to a customer's anomaly what a person orders; what came of it: `done`, `unknown` or `impossible`."""
+        waits = _Waits(batch, event.record["msisdn"])
+        name = waits.find(event.record["anomaly_id"])
+        wait = None if name is None else waits.get(name)
+        if name is None or wait is None:
+            return "unknown"
+        check_id, _, subject = name.partition("|")
+        check = self.checks.by_id.get(check_id)
+        followed = life.ordered(event, subject, wait, waits.msisdn)
+        if check is None or followed is None:
+            return "impossible"
+        wait, decision = followed
+        self._conclude(batch, check, waits, name, Outcome(Verdict.DIVERGENT, wait, (decision,)), _due(waits.get(name)))
+        waits.store()
+        return "done"
+
     def _make_room(self, batch: Batch, check: Check, waits: _Waits, change: Change) -> None:
         """Of one check's transactions so many are kept: what is only remembered goes first, then the oldest."""
         known = waits.of(check)
@@ -107,6 +127,9 @@ class Conclusions:
         """Keep what is waited for, arm or disarm its deadline, send what is decided. `armed`: what is armed now."""
         if outcome.verdict is Verdict.NOT_APPLICABLE:
             self.shell.counts.count("yupan_not_applicable", check=check.id)
+        if outcome.decisions:
+            outcome = life.continued(outcome, waits.former(name))
+            waits.remember(name, outcome.decisions)
         if outcome.wait is not waits.get(name):
             waits.set(name, outcome.wait)
         due = _due(outcome.wait)
@@ -131,8 +154,9 @@ class Conclusions:
         msisdn, event_id = anomaly["msisdn"], f"{anomalies.event_id(decision)}|reminder"
         key = reminders.reminders_key(msisdn)
         known = batch.get(key)
-        if decision.status == "OPEN":
-            action = "opened" if decision.changes_status else "changed"
+        if decision.status not in life.ENDED:
+            opens = decision.status == "OPEN" and decision.changes_status
+            action = "opened" if opens else "changed"
             newer, dropped = reminders.with_reminder(known, short(reminder))
             if dropped:
                 self.shell.counts.count("yupan_reminders", dropped, kind="ANOMALY", action="dropped")
@@ -166,9 +190,11 @@ class _Waits:
         self.msisdn = msisdn
         self._batch = batch
         self._key = f"waits/{msisdn}"
-        record = batch.get(self._key)
-        self._stored: Mapping[str, Wait] = {} if record is None else record["waits"]
-        self._waits = self._stored
+        record = batch.get(self._key) or {}
+        self._stored: Mapping[str, Wait] = record.get("waits", {})
+        self._known: Mapping[str, Former] = record.get("former", {})
+        self._waits: Mapping[str, Wait] = self._stored
+        self._former: Mapping[str, Former] = self._known
 
     def get(self, name: str) -> Wait | None:
         return self._waits.get(name)
@@ -177,15 +203,36 @@ class _Waits:
         """All of one check."""
         return {name: wait for name, wait in self._waits.items() if name.partition("|")[0] == check.id}
 
+    def find(self, anomaly_id: str) -> str | None:
+        """The name of what waits with this anomaly open."""
+        opened = ((name, wait["open"]) for name, wait in self._waits.items())
+        return next((name for name, anomaly in opened if anomaly is not None and anomaly["id"] == anomaly_id), None)
+
+    def former(self, name: str) -> Former | None:
+        """The last anomaly of `name`, if it was resolved."""
+        return self._former.get(name)
+
+    def remember(self, name: str, decisions: Iterable[Decision]) -> None:
+        """Keep what was resolved for as long as it may open again."""
+        for decision in decisions:
+            if decision.status == "RESOLVED":
+                since = decision.at - life.REOPENED_WITHIN
+                recent = {n: f for n, f in self._former.items() if n != name and f[2] >= since}
+                newest = dict(list(recent.items())[-MOST_FORMER + 1 :])
+                self._former = {**newest, name: life.former_of(decision)}
+
     def set(self, name: str, wait: Wait | None) -> None:
         rest = {other: known for other, known in self._waits.items() if other != name}
         self._waits = rest if wait is None else {**rest, name: wait}
 
     def store(self) -> None:
-        if self._waits is self._stored:
+        if self._waits is self._stored and self._former is self._known:
             return
-        if self._waits:
-            self._batch.put(self._key, {"v": 1, "waits": self._waits})
+        record: dict[str, Any] = {"v": 1, "waits": self._waits}
+        if self._former:
+            record["former"] = self._former
+        if self._waits or self._former:
+            self._batch.put(self._key, record)
         elif self._stored:
             self._batch.delete(self._key)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from agents import areas, usage
 from agents.areas import Areas
 from agents.audit import Audit
+from agents.commands import Commands
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.observe import Observe
@@ -84,7 +85,8 @@ class Replay:
         intake = Intake(self._codecs, PARTITIONS, events_clock=True, country_code=country_code)
         shell = Shell(intake, self._codecs)
         audit = Audit(shell, checks)
-        deciding = (audit, Usage(shell, audit.conclusions), Areas(shell, audit.conclusions))
+        areas_ = Areas(shell, audit.conclusions)
+        deciding = (audit, Usage(shell, audit.conclusions), areas_, Commands(shell, audit.conclusions, areas_))
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}
         self._observe = Observe(shell).process
         self._world = World()
@@ -142,7 +144,9 @@ class Replay:
             return {"kind": kind, "at": attributes["ce_time"], "msisdn": msisdn, **ended}
         record = self._codecs[output.topic].decode(output.value)
         if kind != "anomaly":
-            said: Line = {name: record[name] for name in ("reminder_id", "title", "source_id") if name in record}
+            said: Line = {
+                name: record[name] for name in ("reminder_id", "title", "progress", "source_id") if name in record
+            }
             return {"kind": kind, "at": iso(record["occurred_at"]), "msisdn": record["msisdn"], **said}
         return self._anomaly_line(record)
 

@@ -32,6 +32,10 @@ Sums = list[int | None]
 """What is due and what was taken, in ten-thousandths; None: nothing was seen yet."""
 
 
+Former = list[Any]
+"""An anomaly that was resolved: its id, when it was opened, when it ended."""
+
+
 class Open(TypedDict):
     """An anomaly that is open."""
 
@@ -40,6 +44,8 @@ class Open(TypedDict):
     evidence: dict[str, str]
     """As last announced while divergent: what the texts speak of."""
     cause_code: str
+    status: NotRequired[str]
+    """What a person has made of it; left out: OPEN (`life`)."""
 
 
 class Wait(TypedDict):
@@ -104,7 +110,7 @@ class Decision(NamedTuple):
     subject: str
     """The product or transaction, if the check is one of each of them."""
     status: str
-    """OPEN, RESOLVED or WITHDRAWN."""
+    """OPEN, RESOLVED or WITHDRAWN as kinds say it; ACKNOWLEDGED by a person's command."""
     at: int
     reason: str
     """Why, in a word of its kind: `deadline_passed`, `agrees_again` …"""
@@ -144,6 +150,9 @@ class Rates(TypedDict):
     ended: int
     """The end of the last window that was judged: what comes later for it joins those to come."""
     open: Open | None
+    muted: NotRequired[bool]
+    """A person has withdrawn the anomaly, and the rate has not recovered since."""
+    former: NotRequired[Former]
 
 
 class AreaChange(NamedTuple):

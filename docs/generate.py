@@ -42,6 +42,7 @@ KEYS = {
     "yupan.customer.v1": "`msisdn`",
     "yupan.cutover.v1": "`cutover_id`",
     "yupan.internal.call.v1": "`msisdn`",
+    "yupan.internal.command.v1": "none; the partition is set",
     "yupan.internal.contact.v1": "`msisdn`",
     "yupan.internal.list.v1": "none; the partition is set",
     "yupan.internal.rate.v1": "`cell:ID`, else `region:NAME`",

@@ -40,6 +40,12 @@ METRICS = (
     ),
     # what is decided
     Metric("yupan_anomalies", "counter", "Changes of an anomaly's status", ("check", "status")),
+    Metric(
+        "yupan_commands",
+        "counter",
+        "Commands of people about anomalies: done, unknown (no such one is open), impossible, sent on to an area's",
+        ("kind", "outcome"),
+    ),
     Metric("yupan_not_applicable", "counter", "Values outside a check's mapping", ("check",)),
     Metric(
         "yupan_reminders",

@@ -2,6 +2,7 @@
 
 state ─────────────► audit ────► anomaly, reminder
 usage ─────────────► usage ────► anomaly, reminder, internal.rate ─► areas ─► anomaly
+command ───────────► commands ─► anomaly, reminder, internal.command ─► commands
 customer, list ────► profiles ─► internal.list ─► profiles
 call ──────────────► calls ────► tagged-call, screen-pop (at once), internal.call ─► calls
 contact ───────────► contacts ─► internal.contact ─► contacts
@@ -20,6 +21,7 @@ from typing import NamedTuple
 from agents import desk
 from agents.areas import Areas
 from agents.audit import Audit
+from agents.commands import Commands
 from agents.intake import Intake
 from agents.observe import Observe
 from agents.ports import Batch
@@ -50,7 +52,8 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
     shell = Shell(intake, codecs, counts, settings.act_within)
     audit = Audit(shell, checks)
     bindings: list[Binding] = []
-    checking = audit, Usage(shell, audit.conclusions), Areas(shell, audit.conclusions)
+    areas = Areas(shell, audit.conclusions)
+    checking = audit, Usage(shell, audit.conclusions), areas, Commands(shell, audit.conclusions, areas)
     calls = desk.Calls(shell, settings.segments)
     for agent in (
         *checking,

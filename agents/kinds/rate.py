@@ -83,8 +83,14 @@ class Rate:
         succeeded, failed = (sum(pane[side] for pane in window) for side in (1, 2))
         anomaly, decisions = self._judge(area, region, rates["open"], succeeded, failed, at)
         ahead = [pane for pane in rates["panes"] if pane[0] + self.within > end]
-        kept: Rates = {"panes": ahead, "ended": end, "open": anomaly}
+        kept: Rates = {**rates, "panes": ahead, "ended": end, "open": anomaly}
+        if rates.get("muted"):  # a person has withdrawn it: nothing opens before it has recovered
+            return AreaChange({**kept, "open": None, "muted": not self._recovered(succeeded, failed)}, self.due(kept))
         return AreaChange(kept, self.due(kept), decisions)
+
+    def _recovered(self, succeeded: int, failed: int) -> bool:
+        attempts = succeeded + failed
+        return attempts >= self.bounds.at_least and succeeded / attempts >= self.bounds.recovered
 
     def _judge(
         self, area: str, region: str | None, anomaly: Open | None, succeeded: int, failed: int, at: int

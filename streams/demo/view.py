@@ -26,7 +26,12 @@ _SHOWN = ("state", "call", "contact", "usage", "customer")
 _OUT = ("anomaly", "reminder", "screen-pop", "dead-letter")
 _BARS = " ▁▂▃▄▅▆▇█"
 _WINDOW = 3.0
-_MARKS = {"OPEN": ("●", "bold red"), "RESOLVED": ("✓", "bold green"), "WITHDRAWN": ("○", "dim")}
+_MARKS = {
+    "OPEN": ("●", "bold red"),
+    "ACKNOWLEDGED": ("◐", "bold yellow"),
+    "RESOLVED": ("✓", "bold green"),
+    "WITHDRAWN": ("○", "dim"),
+}
 _SEGMENT_STYLES = {"MID_HIGH": "black on yellow", "NEW": "black on cyan", "CAMPUS": "black on green"}
 _DRAW_EVERY_MS = 500
 _PLAIN_EVERY_MS = 5000

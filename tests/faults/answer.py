@@ -1,9 +1,9 @@
 """The answer to a run: its committed input decided once more, in memory, with the clock of the events.
 
 Each partition is replayed in the order in which its topics lie in Kafka. Between topics Kafka orders nothing: here
-facts and lists come first, as the workload wrote them, and calls last. What that order decides is left out of the
-comparison: what a pop says of reminders, contacts, tickets and tasks, the order of a customer's armed deadlines, and
-the broker times by which ids of occurrences are kept. Texts of errors and the times of dead letters differ, too.
+facts and lists come first, as the workload wrote them, calls and commands last. What that order decides is left out of
+the comparison: what a pop says of reminders, contacts, tickets and tasks, the order of a customer's armed deadlines,
+and the broker times by which ids of occurrences are kept. Texts of errors and the times of dead letters differ, too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.faults.seen import Record, TableRow, told
 from tests.faults.workload import CODECS, DEADLINES, PARTITIONS, UPSTREAM, Known
 
 FIRST = ("yupan.customer.v1", "yupan.list.v1", "yupan.internal.list.v1")
-LAST = ("yupan.call.v1",)
+LAST = ("yupan.call.v1", "yupan.command.v1")
 POP, TAGGED, RATE = "yupan.screen-pop.v1", "yupan.tagged-call.v1", "yupan.internal.rate.v1"
 BETWEEN = ("reminders", "retention_tasks", "contacts", "tickets")
 """Fields of a pop that depend on what else had arrived before the call."""

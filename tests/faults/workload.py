@@ -7,6 +7,7 @@ lists are written in the first stage, the calls that depend on them in the secon
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ DEADLINES = {"activation": WITHIN, "network-connect-rate": WINDOW}
 DUE_MS = 5_000
 """Deadlines fall due up to so long after the run's start."""
 STATE, CALL, CONTACT, USAGE = "yupan.state.v1", "yupan.call.v1", "yupan.contact.v1", "yupan.usage.v1"
+COMMAND = "yupan.command.v1"
 CUSTOMER, LIST, TICKET, TASK = "yupan.customer.v1", "yupan.list.v1", "yupan.ticket.v1", "yupan.retention-task.v1"
 PHASES = (
     ("IVR_ENTERED", None),
@@ -123,6 +125,8 @@ class Stories:
         self.stage(1, list(self.states(msisdn)))
         if self.chance.random() < 0.4:
             self.stage(1, list(self.use(msisdn)))
+        if self.chance.random() < 0.15:
+            self.ordered(self.msisdn())
         self.stage(1, list(self.care(msisdn, at)))
         self.stage(0, [self.contact(msisdn, at - 100_000 - n) for n in range(self.chance.randrange(3))])
         if self.chance.random() < 0.45:
@@ -157,7 +161,7 @@ class Stories:
         if kind in ("charged", "twice", "started"):
             yield from self.charged(msisdn) if kind != "started" else self.started(msisdn)
             if kind == "twice":
-                yield from self.twice(msisdn)
+                yield from self.twice(msisdn, given_back=self.chance.random() < 0.5)
             return
         if kind in ("in_time", "settling"):
             yield self.line(STATE, self.state(msisdn, "crm", "status", "active"), -500)
@@ -189,15 +193,26 @@ class Stories:
         yield self.line(STATE, told, due - PAID_WITHIN)
         self.known["anomaly", msisdn, "OPEN"] += 1
 
-    def twice(self, msisdn: str) -> Iterator[Line]:
-        """Taken twice, which opens at once; for some, one is given back."""
-        due = {**self.state(msisdn, "crm", "charge", 20), "transaction": "T-1"}
-        taken = {**self.state(msisdn, "ocs", "charge", 20.0), "transaction": "T-1"}
+    def twice(self, msisdn: str, *, given_back: bool) -> Iterator[Line]:
+        """Taken twice, which opens at once; perhaps one is given back."""
+        due, taken = ({**self.state(msisdn, system, "charge", 20.0), "transaction": "T-1"} for system in ("crm", "ocs"))
         yield from (self.line(STATE, due, -30_000), self.line(STATE, taken, -29_000), self.line(STATE, taken, -28_000))
         self.known["anomaly", msisdn, "OPEN"] += 1
-        if self.chance.random() < 0.5:
+        if given_back:
             yield self.line(STATE, {**taken, "value": -20.0}, -20_000)
             self.known["anomaly", msisdn, "RESOLVED"] += 1
+
+    def ordered(self, msisdn: str) -> None:
+        """An anomaly that opens in the first stage, and what a person orders about it in the second."""
+        lines = list(self.twice(msisdn, given_back=False))
+        self.stage(0, lines)
+        trigger = dict(lines[0].headers)["ce_id"].decode()
+        cause = "\0".join(("charging", "T-1", "crm", trigger, msisdn))
+        kind, status = self.chance.choice((("ACKNOWLEDGE", "ACKNOWLEDGED"), ("WITHDRAW", "WITHDRAWN")))
+        said = {"command_id": self.name("k"), "kind": kind, "msisdn": msisdn, "staff": "1001"}
+        said["anomaly_id"] = hashlib.sha256(cause.encode()).hexdigest()[:32]
+        self.stage(1, [self.line(COMMAND, said, -10_000)])
+        self.known["anomaly", msisdn, status] += 1
 
     def started(self, msisdn: str) -> Iterator[Line]:
         """An order is completed, and the number becomes active too late."""

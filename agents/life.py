@@ -1,0 +1,91 @@
+"""The life of an anomaly (#53): OPEN → ACKNOWLEDGED → RESOLVED or WITHDRAWN. Pure.
+
+A kind knows only whether something is open. What a person has made of it is kept beside, in the open anomaly's
+`status`, and an anomaly that opens again soon after it was resolved is the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.event import Event
+from agents.verdicts import AreaChange, Change, Decision, Former, Open, Outcome, Rates, Wait, on_event
+
+REOPENED_WITHIN = 3_600_000
+"""Milliseconds after its end in which an anomaly that opens again is the same one."""
+ENDED = ("RESOLVED", "WITHDRAWN")
+ORDERED = {"ACKNOWLEDGE": "ACKNOWLEDGED", "WITHDRAW": "WITHDRAWN"}
+"""What a person's command makes of an anomaly."""
+FROM = {"ACKNOWLEDGE": ("OPEN",), "WITHDRAW": ("OPEN", "ACKNOWLEDGED", "REPAIRING")}
+"""In which statuses it can be followed."""
+
+
+def status_of(anomaly: Open) -> str:
+    """The status of an open anomaly."""
+    return anomaly.get("status", "OPEN")
+
+
+def former_of(decision: Decision) -> Former:
+    """What is remembered of an anomaly that this decision has resolved."""
+    return [decision.anomaly["id"], decision.anomaly["opened_at"], decision.at]
+
+
+def placed(decision: Decision, former: Former | None) -> Decision:
+    """`decision` in its place in the anomaly's life. `former`: the last one of the same cause, if it was resolved."""
+    if decision.status != "OPEN":
+        return decision
+    if not decision.changes_status:
+        return decision._replace(status=status_of(decision.anomaly))
+    if former is None or not 0 <= decision.at - former[2] <= REOPENED_WITHIN:
+        return decision
+    again: Open = {**decision.anomaly, "id": former[0], "opened_at": former[1]}
+    return decision._replace(anomaly=again)
+
+
+def continued(outcome: Outcome, former: Former | None) -> Outcome:
+    """`outcome` with each decision in its place, and the wait with the anomaly as they tell it."""
+    wait = outcome.wait
+    decisions = tuple(placed(decision, former) for decision in outcome.decisions)
+    last = decisions[-1] if decisions else None
+    if wait is not None and wait["open"] is not None and last is not None and last.status not in ENDED:
+        wait = {**wait, "open": last.anomaly}
+    return outcome._replace(wait=wait, decisions=decisions)
+
+
+def ordered(event: Event, subject: str, wait: Wait, msisdn: str) -> tuple[Wait, Decision] | None:
+    """What a command makes of the open anomaly of `wait`; None when it cannot be followed."""
+    command, anomaly = event.record, wait["open"]
+    if anomaly is None or status_of(anomaly) not in FROM.get(command["kind"], ()):
+        return None
+    status = ORDERED[command["kind"]]
+    anomaly = {**anomaly, "status": status}
+    change = Change("", subject, {}, {}, event, msisdn)
+    decision = on_event(change, status, told(command, status), wait, anomaly, anomaly["evidence"])
+    decision = decision._replace(at=max(event.occurred_at, anomaly["opened_at"]))
+    if status in ENDED:  # what differs still differs: nothing opens before something new is told
+        kept: Wait = {**wait, "open": None, "due": None}
+        if "failed" in kept:
+            kept["failed"] = []  # a streak begins anew
+        return kept, decision
+    return {**wait, "open": anomaly}, decision
+
+
+def ordered_of_area(event: Event, area: str, region: str | None, rates: Rates) -> AreaChange | None:
+    """The same of a cell or region; what is withdrawn opens no more until the rate has recovered."""
+    command, anomaly = event.record, rates["open"]
+    if anomaly is None or status_of(anomaly) not in FROM.get(command["kind"], ()):
+        return None
+    status = ORDERED[command["kind"]]
+    anomaly = {**anomaly, "status": status}
+    cause = f"{event.source}|{event.id}"
+    at, why, evidence = max(event.occurred_at, anomaly["opened_at"]), told(command, status), anomaly["evidence"]
+    decision = Decision(area, status, at, why, anomaly, evidence, cause, region, cause, event.traceparent)
+    kept: Rates = {**rates, "open": None, "muted": True} if status in ENDED else {**rates, "open": anomaly}
+    return AreaChange(kept, None, (decision,))
+
+
+def told(command: Mapping[str, Any], status: str) -> str:
+    """The reason of what a person ordered: `acknowledged by 1001`, `withdrawn by 1002: planned works`."""
+    why = f": {command['reason']}" if command["reason"] else ""
+    return f"{status.lower()} by {command['staff']}{why}"
