@@ -28,6 +28,7 @@ _RETENTION_DAYS = {
     "yupan.contact.v1": 7,
     "yupan.internal.call.v1": 7,
     "yupan.internal.contact.v1": 7,
+    "yupan.internal.rate.v1": 2,
     DEAD_LETTER: 14,
 }
 _OTHER_RETENTION_DAYS = 30

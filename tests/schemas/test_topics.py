@@ -25,6 +25,7 @@ DAYS = {
     "yupan.anomaly.v1": 30,
     "yupan.internal.call.v1": 7,
     "yupan.internal.contact.v1": 7,
+    "yupan.internal.rate.v1": 2,
     "yupan.internal.list.v1": 30,
 }
 
