@@ -140,7 +140,8 @@ def test_outputs_are_keyed_by_customer_and_carry_cloud_events_with_ids_of_their_
     anomaly_id = desk.records(ANOMALY)[0]["anomaly_id"]
     first, second = ce.read(opened.headers), ce.read(resolved.headers)
     assert opened.key == resolved.key == ANNA.encode()
-    assert (first["ce_id"], second["ce_id"]) == (f"{anomaly_id}|OPEN|crm|e-1", f"{anomaly_id}|RESOLVED|hlr|e-2")
+    due = NOON + 10 * MIN
+    assert (first["ce_id"], second["ce_id"]) == (f"{anomaly_id}|OPEN|crm|e-1|{due}", f"{anomaly_id}|RESOLVED|hlr|e-2")
     assert (first["ce_type"], first["ce_time"]) == (ANOMALY, "2026-11-22T04:10:00.000Z")
 
 

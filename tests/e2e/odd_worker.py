@@ -13,6 +13,7 @@ from typing import Any
 from agents import audit
 from agents.event import Event
 from agents.kinds.agree import Agree
+from agents.verdicts import Due
 from schemas.catalogue import EVENTS
 from schemas.codec import codecs
 
@@ -44,10 +45,10 @@ def failing_apply(apply: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def failing_deadline(fall_due: Callable[..., Any]) -> Callable[..., Any]:
-    def wrapped(self: Any, msisdn: str, subject: str, states: Any, wait: Any) -> Any:
+    def wrapped(self: Any, due: Due, wait: Any) -> Any:
         if wait["region"] == RAISES_LATER:
-            raise LookupError(f"no such customer: {msisdn}")
-        return fall_due(self, msisdn, subject, states, wait)
+            raise LookupError(f"no such customer: {due.msisdn}")
+        return fall_due(self, due, wait)
 
     return wrapped
 
