@@ -1,7 +1,7 @@
 """What follows of a verdict: the wait that is kept, its deadline, the anomaly and its reminder (#48, #53).
 
 Ledger record `waits/MSISDN`: `{"v": 1, "waits": {"activation": Wait, "subscription|volte": Wait}, "former":
-{"activation": [anomaly_id, opened_at, ended_at]}}`, the last ones for a while: what opens again is the same anomaly.
+{"activation": Former}}`, the last ones for a while: what opens again is the same anomaly.
 """
 
 from __future__ import annotations

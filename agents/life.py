@@ -1,7 +1,7 @@
 """The life of an anomaly (#53): OPEN → ACKNOWLEDGED → RESOLVED or WITHDRAWN. Pure.
 
 A kind knows only whether something is open. What a person has made of it is kept beside, in the open anomaly's
-`status`, and an anomaly that opens again soon after it was resolved is the same one.
+`status`, and an anomaly that opens again soon after it was resolved, about the same, is the same one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def status_of(anomaly: Open) -> str:
 
 def former_of(decision: Decision) -> Former:
     """What is remembered of an anomaly that this decision has resolved."""
-    return [decision.anomaly["id"], decision.anomaly["opened_at"], decision.at]
+    anomaly = decision.anomaly
+    return [anomaly["id"], anomaly["opened_at"], decision.at, anomaly.get("about")]
 
 
 def placed(decision: Decision, former: Former | None) -> Decision:
@@ -38,6 +39,8 @@ def placed(decision: Decision, former: Former | None) -> Decision:
     if not decision.changes_status:
         return decision._replace(status=status_of(decision.anomaly))
     if former is None or not 0 <= decision.at - former[2] <= REOPENED_WITHIN:
+        return decision
+    if former[3] != decision.anomaly.get("about"):
         return decision
     again: Open = {**decision.anomaly, "id": former[0], "opened_at": former[1]}
     return decision._replace(anomaly=again)

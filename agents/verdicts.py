@@ -33,7 +33,7 @@ Sums = list[int | None]
 
 
 Former = list[Any]
-"""An anomaly that was resolved: its id, when it was opened, when it ended."""
+"""An anomaly that was resolved: its id, when it was opened, when it ended, what it was about."""
 
 
 class Open(TypedDict):
@@ -44,6 +44,8 @@ class Open(TypedDict):
     evidence: dict[str, str]
     """As last announced while divergent: what the texts speak of."""
     cause_code: str
+    about: NotRequired[str]
+    """What else has to be the same for it to be the same anomaly when it opens again."""
     status: NotRequired[str]
     """What a person has made of it; left out: OPEN (`life`)."""
 

@@ -97,6 +97,7 @@ class Agree:
             return Outcome(verdict)  # the check's file was changed while the wait was running
         evidence = evidence_of(names, due.states)
         anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(names, due.states))
+        anomaly["about"] = evidence[names[0]]
         opened = on_deadline(due, "OPEN", "deadline_passed", wait, anomaly)
         return Outcome(verdict, {**wait, "due": None, "open": anomaly}, (opened,))
 
@@ -126,7 +127,8 @@ class Agree:
         evidence = evidence_of(names, change.after)
         if evidence == anomaly["evidence"]:
             return Outcome(Verdict.DIVERGENT, wait)
-        anomaly = {**anomaly, "evidence": evidence, "cause_code": self._cause(names, change.after)}
+        cause, about = self._cause(names, change.after), evidence[names[0]]
+        anomaly = {**anomaly, "evidence": evidence, "cause_code": cause, "about": about}
         return Outcome(
             Verdict.DIVERGENT,
             {**wait, "open": anomaly},

@@ -179,6 +179,14 @@ def test_what_opens_later_is_another_one(desk: Desk) -> None:
     assert before != after
 
 
+def test_what_opens_about_another_value_of_the_reference_is_another_one(desk: Desk) -> None:
+    desk.state(15, "hlr.status", "active")
+    desk.state(20, "crm.status", "suspended")
+    desk.pass_time(31)
+    assert desk.story[1:] == [(15, "RESOLVED"), (30, "OPEN")]
+    assert desk.anomalies[2]["anomaly_id"] != opened(desk)
+
+
 def test_what_opens_again_is_open_and_not_acknowledged(desk: Desk) -> None:
     desk.order(12, "ACKNOWLEDGE", opened(desk))
     desk.state(15, "hlr.status", "active")
