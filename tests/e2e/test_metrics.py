@@ -15,6 +15,7 @@ from schemas.partition import partition_of
 from tests.e2e.kit import NUMBERS, Live, contact, encoded, msisdn, now_ms, state, wait_for, with_key
 
 STATE, CALL, CONTACT, ANOMALY = "yupan.state.v1", "yupan.call.v1", "yupan.contact.v1", "yupan.anomaly.v1"
+COMMAND = "yupan.command.v1"
 MINUTE = 60_000
 CATALOGUE = {metric.name: metric for metric in METRICS}
 OF_ANY = {
@@ -41,6 +42,11 @@ def families(text: str) -> dict[str, Family]:
 
 def call(number: str, call_id: str, phase: str, at: int) -> dict[str, Any]:
     return {"call_id": call_id, "msisdn": number, "phase": phase, "seat": "s-1", "occurred_at": at}
+
+
+def command(anomaly_id: str, number: str) -> dict[str, Any]:
+    said = {"command_id": "k-1", "kind": "ACKNOWLEDGE", "anomaly_id": anomaly_id, "staff": "1001"}
+    return {**said, "msisdn": number, "occurred_at": now_ms()}
 
 
 def states_of(number: str) -> list[dict[str, Any]]:
@@ -73,6 +79,7 @@ def shown(stack: Live) -> Mapping[str, dict[str, Family]]:
     stack.produce(STATE, b"rubbish", number)
     stack.flush()
     stack.read(ANOMALY, until=with_key(number, stray))
+    stack.publish(COMMAND, command("nobody", number))
     stack.publish(STATE, state(number, "hlr", "status", "active"))
     stack.settle()
     wait_for(lambda: stack.metric("decide", "yupan_consumer_lag_records") == 0)
@@ -122,6 +129,8 @@ def test_the_numbers_are_right(shown: Mapping[str, dict[str, Family]]) -> None:
     """Since the worker that decides was started by the fixture, all but the lower bounds are exact."""
     found = shown["decide"]
     assert value(found, "yupan_too_old_to_act", what="pop") == 1
+    assert value(found, "yupan_commands", kind="ACKNOWLEDGE", outcome="unknown") == 1
+    assert value(found, "yupan_waits_dropped", check="charging.recharge") == 260 - 64
     assert value(found, "yupan_pops") == value(found, "yupan_pop_latency_seconds") == 1
     assert value(found, "yupan_calls", segment="none") == 2
     assert value(found, "yupan_rerouted", topic=STATE) == 1
