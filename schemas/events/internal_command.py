@@ -17,6 +17,15 @@ EVENT = EventType(
     flow="internal",
     key=lambda r: None,
     default_source=lambda r: "yupan/command",
-    examples=COMMAND.examples[1:],
+    examples=(
+        *COMMAND.examples[1:],
+        {
+            "command_id": "k-3",
+            "kind": "ACKNOWLEDGE",
+            "anomaly_id": "rate-78",
+            "staff": "1001",
+            "occurred_at": "2026-11-22T12:15:00+08:00",
+        },
+    ),
     bad=COMMAND.bad,
 )
