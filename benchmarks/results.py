@@ -1,4 +1,8 @@
-"""Where figures are kept: `results/PART.json`, with what they were measured on."""
+"""Where figures are kept: `results/PART.json`, with what they were measured on.
+
+Beside them people write what a profile says of goals that are missed (`results/PART.profile.md`), and in the file,
+under `measured`, a `remark` on what disturbed the run.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,11 @@ def store(part: str, found: Mapping[str, Any], *, quick: bool, seconds: int) -> 
 
 
 def load(part: str) -> dict[str, Any] | None:
-    """What was kept of a part, if anything."""
-    file = FOLDER / f"{part}.json"
+    """What was kept of a part, if anything, with its `profile` if there is one."""
+    file, profile = FOLDER / f"{part}.json", FOLDER / f"{part}.profile.md"
     found: dict[str, Any] | None = json.loads(file.read_text("utf-8")) if file.exists() else None
+    if found is not None and profile.exists():
+        found["profile"] = profile.read_text("utf-8").strip()
     return found
 
 

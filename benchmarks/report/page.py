@@ -75,7 +75,8 @@ def kept() -> dict[str, dict[str, Any]]:
 
 
 def _section(section: Section, found: Mapping[str, Any]) -> str:
-    return f"## {section.TITLE}\n\n{section.text(found)}\n\n{_measured(found['measured'])}\n"
+    parts = (section.text(found), found.get("profile", ""), _measured(found["measured"]))
+    return "\n\n".join((f"## {section.TITLE}", *filter(None, parts))) + "\n"
 
 
 def _measured(on: Mapping[str, Any]) -> str:
@@ -84,6 +85,7 @@ def _measured(on: Mapping[str, Any]) -> str:
         f"{'A quick run' if on['quick'] else 'Run'} of {on['date']} at commit `{on['commit']}`{_time(on)}: "
         f"{machine['cores']} cores of {machine['cpu']}, {machine['memory_gib']} GiB, Linux {machine['kernel']}; "
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}."
+        f"{' ' + on['remark'] if 'remark' in on else ''}"
     )
 
 
