@@ -1,13 +1,12 @@
 """Cells and regions (#49): the counts that come from all partitions, and what the kind `rate` says of them.
 
 Ledger records `rates/AREA`: `{"v": 1, "region": NAME, "checks": {CHECK: Rates}}`, an area being `cell:ID` or
-`region:NAME`; one a partition: `~counted/SLIDE`, `{"v": 1, "until": {SOURCE: ms}}`, how far each partition has come,
-and `~open/areas`, `{"v": 1, "open": {anomaly_id: [AREA, CHECK]}}`, by which commands find what they are about.
+`region:NAME`; `~counted/SLIDE`, `{"v": 1, "until": {SOURCE: ms}}`, how far each partition has come,
+and `~open/ANOMALY_ID`, `{"v": 1, "area": AREA, "check": CHECK}`, by which commands find what they are about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from agents import anomalies, life
@@ -15,13 +14,13 @@ from agents.conclude import Conclusions
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.shell import Shell
+from agents.usage import begin_ticking, counted_key
 from agents.verdicts import AreaChange, Decision
 
 DEADLINE = "rate/"
 """What the names of our deadlines begin with; the check's id follows."""
-OPEN = "~open/areas"
 LOOKS = 30
-"""So many times in a pane is looked whether all partitions have counted a window that has passed."""
+"""So many times in a pane, at most, is looked whether all partitions have counted a window that has passed."""
 
 
 class Areas:
@@ -52,15 +51,19 @@ class Areas:
             held = {**held, "region": record["region"]}
         rates = held["checks"].get(check_id)
         change = rule.add(rates, record["pane"], record["succeeded"], record["failed"])
+        if change is not None and rates is not None and rule.due(rates) == change.due:
+            change = change._replace(due=None)  # it is armed, perhaps for later, since a partition is behind
         if change is None:
             self.shell.counts.count("yupan_late", record["succeeded"] + record["failed"], system="usage")
         else:
             self._keep(batch, area, held, check_id, change)
 
     def _counted(self, batch: Batch, source: int, slide: int, until: int) -> None:
-        key = _counted_key(slide)
+        """A partition tells how far it has come: all have to, also those that never count anything."""
+        key = counted_key(slide)
         known = (batch.get(key) or {"until": {}})["until"]
         batch.put(key, {"v": 1, "until": {**known, str(source): max(until, known.get(str(source), until))}})
+        begin_ticking(batch, slide, until)
 
     def _fired(self, batch: Batch, fired: Fired) -> None:
         area, check_id = fired.customer, fired.name.removeprefix(DEADLINE)
@@ -69,19 +72,27 @@ class Areas:
         rates = None if held is None else held["checks"].get(check_id)
         if rule is None or rates is None or (due := rule.due(rates)) is None:
             return  # its file was taken away while it waited, or changed
-        known = (batch.get(_counted_key(rule.slide)) or {"until": {}})["until"]
-        if any(until < due - rule.slide for until in known.values()):
-            # a partition is behind: what it has not read yet may belong to this window
-            batch.arm(area, fired.name, max(fired.due_at, batch.now()) + max(rule.slide // LOOKS, 1), self.topics)
-        else:
+        if due > fired.due_at:  # its window was made longer
+            batch.arm(area, fired.name, due, self.topics)
+        elif self._are_past(batch, rule.slide, due - rule.slide):
             self._keep(batch, area, held, check_id, rule.fall_due(area, held["region"], rates, due))
+        else:  # a partition is behind: what it has not read yet may belong to this window. The later, the rarer
+            now = max(fired.due_at, batch.now())
+            wait = max(rule.slide // LOOKS, min(now - due, rule.slide), 1)
+            batch.arm(area, fired.name, now + wait, self.topics)
+
+    def _are_past(self, batch: Batch, slide: int, end: int) -> bool:
+        """Whether every partition has counted all that occurred before `end`."""
+        known = (batch.get(counted_key(slide)) or {"until": {}})["until"]
+        partitions = range(self.shell.intake.partitions)
+        return all(known.get(str(source), 0) >= end for source in partitions)
 
     def order(self, batch: Batch, event: Event) -> str:
         """Do to an area's anomaly what a person orders; what came of it: `done`, `unknown` or `impossible`."""
-        known = _opened(batch).get(event.record["anomaly_id"])
+        known = batch.get(f"~open/{event.record['anomaly_id']}")
         if known is None:
             return "unknown"
-        area, check_id = known
+        area, check_id = known["area"], known["check"]
         held = batch.get(_key(area))
         change = life.ordered_of_area(event, area, held["region"], held["checks"][check_id])
         if change is None or check_id not in self.conclusions.checks.by_id:
@@ -94,7 +105,7 @@ class Areas:
         for decided in change.decisions:
             decision = life.placed(decided, rates.get("former"))
             decisions.append(decision)
-            if decision.status == "RESOLVED":
+            if decision.status in life.ENDED:
                 rates = {**rates, "former": life.former_of(decision)}
             elif rates["open"] is not None:
                 rates = {**rates, "open": decision.anomaly}
@@ -111,24 +122,12 @@ class Areas:
             self.shell.counts.count("yupan_anomalies", check=check_id, status=decision.status)
 
     def _note_open(self, batch: Batch, area: str, check_id: str, decision: Decision) -> None:
-        opened = _opened(batch)
-        rest = {anomaly: place for anomaly, place in opened.items() if anomaly != decision.anomaly["id"]}
-        if decision.status not in life.ENDED:
-            rest[decision.anomaly["id"]] = [area, check_id]
-        if rest:
-            batch.put(OPEN, {"v": 1, "open": rest})
-        elif opened:
-            batch.delete(OPEN)
-
-
-def _opened(batch: Batch) -> Mapping[str, list[str]]:
-    record = batch.get(OPEN)
-    return {} if record is None else record["open"]
+        key = f"~open/{decision.anomaly['id']}"
+        if decision.status in life.ENDED:
+            batch.delete(key)
+        else:
+            batch.put(key, {"v": 1, "area": area, "check": check_id})
 
 
 def _key(area: str) -> str:
     return f"rates/{area}"
-
-
-def _counted_key(slide: int) -> str:
-    return f"~counted/{slide}"

@@ -72,8 +72,8 @@ class Conclusions:
         if wait is None or wait["due"] != fired.due_at:
             return
         rule = self.checks.rules.get(check_id)
-        if rule is None:  # its file was taken away while it waited
-            waits.set(name, None)
+        if rule is None:  # its file was taken away while it waited; what is open stays so until it is back
+            waits.set(name, None if wait["open"] is None else {**wait, "due": None})
         else:
             states = held(batch.get(states_key(fired.customer)))
             outcome = rule.fall_due(Due(subject, fired.due_at, states, fired.customer), wait)
@@ -215,11 +215,12 @@ class _Waits:
     def remember(self, name: str, decisions: Iterable[Decision]) -> None:
         """Keep what was resolved for as long as it may open again."""
         for decision in decisions:
-            if decision.status == "RESOLVED":
+            if decision.status in life.ENDED:
                 since = decision.at - life.REOPENED_WITHIN
                 recent = {n: f for n, f in self._former.items() if n != name and f[2] >= since}
+                former = life.former_of(decision)
                 newest = dict(list(recent.items())[-MOST_FORMER + 1 :])
-                self._former = {**newest, name: life.former_of(decision)}
+                self._former = newest if former is None else {**newest, name: former}
 
     def set(self, name: str, wait: Wait | None) -> None:
         rest = {other: known for other, known in self._waits.items() if other != name}

@@ -26,9 +26,11 @@ def status_of(anomaly: Open) -> str:
     return anomaly.get("status", "OPEN")
 
 
-def former_of(decision: Decision) -> Former:
-    """What is remembered of an anomaly that this decision has resolved."""
+def former_of(decision: Decision) -> Former | None:
+    """What is remembered of an anomaly that this decision has ended: one that was withdrawn does not come back."""
     anomaly = decision.anomaly
+    if decision.status != "RESOLVED":
+        return None
     return [anomaly["id"], anomaly["opened_at"], decision.at, anomaly.get("about")]
 
 
@@ -42,8 +44,13 @@ def placed(decision: Decision, former: Former | None) -> Decision:
         return decision
     if former[3] != decision.anomaly.get("about"):
         return decision
-    again: Open = {**decision.anomaly, "id": former[0], "opened_at": former[1]}
+    again: Open = {**decision.anomaly, "id": former[0], "opened_at": former[1], "since": decision.at}
     return decision._replace(anomaly=again)
+
+
+def since_of(anomaly: Open) -> int:
+    """When it has opened, the last time."""
+    return anomaly.get("since", anomaly["opened_at"])
 
 
 def continued(outcome: Outcome, former: Former | None) -> Outcome:
@@ -56,36 +63,44 @@ def continued(outcome: Outcome, former: Former | None) -> Outcome:
     return outcome._replace(wait=wait, decisions=decisions)
 
 
-def ordered(event: Event, subject: str, wait: Wait, msisdn: str) -> tuple[Wait, Decision] | None:
+def ordered(event: Event, subject: str, wait: Wait, msisdn: str) -> tuple[Wait | None, Decision] | None:
     """What a command makes of the open anomaly of `wait`; None when it cannot be followed."""
-    command, anomaly = event.record, wait["open"]
-    if anomaly is None or status_of(anomaly) not in FROM.get(command["kind"], ()):
+    followed = _followed(event, wait["open"])
+    if followed is None:
         return None
-    status = ORDERED[command["kind"]]
-    anomaly = {**anomaly, "status": status}
-    change = Change("", subject, {}, {}, event, msisdn)
-    decision = on_event(change, status, told(command, status), wait, anomaly, anomaly["evidence"])
-    decision = decision._replace(at=max(event.occurred_at, anomaly["opened_at"]))
-    if status in ENDED:  # what differs still differs: nothing opens before something new is told
-        kept: Wait = {**wait, "open": None, "due": None}
-        if "failed" in kept:
-            kept["failed"] = []  # a streak begins anew
-        return kept, decision
-    return {**wait, "open": anomaly}, decision
+    anomaly, at, why = followed
+    status = status_of(anomaly)
+    decision = on_event(Change("", subject, {}, {}, event, msisdn), status, why, wait, anomaly, anomaly["evidence"])
+    decision = decision._replace(at=at)
+    if status not in ENDED:
+        return {**wait, "open": anomaly}, decision
+    if "failed" in wait:  # a streak is counted anew
+        return None, decision
+    return {**wait, "open": None, "due": None}, decision  # nothing opens before something new is told
 
 
 def ordered_of_area(event: Event, area: str, region: str | None, rates: Rates) -> AreaChange | None:
     """The same of a cell or region; what is withdrawn opens no more until the rate has recovered."""
-    command, anomaly = event.record, rates["open"]
-    if anomaly is None or status_of(anomaly) not in FROM.get(command["kind"], ()):
+    followed = _followed(event, rates["open"])
+    if followed is None:
         return None
-    status = ORDERED[command["kind"]]
-    anomaly = {**anomaly, "status": status}
-    cause = f"{event.source}|{event.id}"
-    at, why, evidence = max(event.occurred_at, anomaly["opened_at"]), told(command, status), anomaly["evidence"]
-    decision = Decision(area, status, at, why, anomaly, evidence, cause, region, cause, event.traceparent)
+    anomaly, at, why = followed
+    status, cause = status_of(anomaly), f"{event.source}|{event.id}"
+    decision = Decision(area, status, at, why, anomaly, anomaly["evidence"], cause, region, cause, event.traceparent)
     kept: Rates = {**rates, "open": None, "muted": True} if status in ENDED else {**rates, "open": anomaly}
     return AreaChange(kept, None, (decision,))
+
+
+def _followed(event: Event, anomaly: Open | None) -> tuple[Open, int, str] | None:
+    """The anomaly with its new status, as of when, and why; None when the command cannot be followed."""
+    command = event.record
+    if anomaly is None or status_of(anomaly) not in FROM.get(command["kind"], ()):
+        return None
+    if "since" in anomaly and event.occurred_at < anomaly["since"]:
+        return None  # it was about the anomaly's life before it opened again
+    status = ORDERED[command["kind"]]
+    changed: Open = {**anomaly, "status": status}
+    return changed, max(event.occurred_at, since_of(anomaly)), told(command, status)
 
 
 def told(command: Mapping[str, Any], status: str) -> str:

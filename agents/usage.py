@@ -74,7 +74,7 @@ class Usage:
         for check_id, rule in counting:
             if record[rule.per] and rule.counts(record):
                 _count(sums, check_id, rule, event)
-                self._begin_ticking(batch, rule.slide, event.occurred_at)
+                self._begin_ticking(batch, rule.slide, min(event.occurred_at, batch.now()))
 
     def _newest(self, batch: Batch, event: Event, key: str) -> Entry | None:
         """The newest success of this kind, in the form of a state."""
@@ -87,26 +87,22 @@ class Usage:
         return None if at is None else ["OK", at]
 
     def _begin_ticking(self, batch: Batch, slide: int, at: int) -> None:
-        key = f"~ticks/{slide}"
-        if batch.get(key) is None:
-            due = at - at % slide + 2 * slide
-            batch.put(key, {"v": 1, "due": due})
-            batch.arm(TICKER, f"{TICK}{slide}", due, self.topics)
+        """At the first event that counts: what came before it is read, but for what is late."""
+        if begin_ticking(batch, slide, at):
+            self._tell_progress(batch, slide, at - at % slide)
 
     def _fired(self, batch: Batch, fired: Fired) -> None:
         if not fired.name.startswith(TICK):
             self.conclusions.fired(batch, fired)
             return
-        slide, due = int(fired.name.removeprefix(TICK)), fired.due_at
-        key = f"~ticks/{slide}"
+        slide, due = int(fired.name.removeprefix(TICK)), fired.due_at + 1
         if all(rule.slide != slide for rule in self.conclusions.checks.areas.values()):
-            batch.delete(key)  # nobody counts by it any more
+            batch.delete(ticks_key(slide))  # nobody counts by it any more
+            batch.delete(counted_key(slide))
             return
         self._tell_progress(batch, slide, due)
         now = batch.now()  # after an outage the ticks that were missed say nothing new: all is read
-        due = max(due + slide, now - now % slide)
-        batch.put(key, {"v": 1, "due": due})
-        batch.arm(TICKER, fired.name, due, self.topics)
+        tick(batch, slide, max(due + slide, now - now % slide))
 
     def _tell_progress(self, batch: Batch, slide: int, due: int) -> None:
         """As of `due` all is read, so that all that occurred a pane before is counted, but for what is late."""
@@ -130,6 +126,33 @@ class Usage:
         }
         cause = f"{each.first.source}|{each.first.id}|{check}|{area}|{pane}"
         self.shell.emit(batch, RATE, record, cause, traceparent=each.first.traceparent)
+
+
+def ticks_key(slide: int) -> str:
+    """The ledger key of a partition's next tick."""
+    return f"~ticks/{slide}"
+
+
+def counted_key(slide: int) -> str:
+    """The ledger key of how far all partitions have come."""
+    return f"~counted/{slide}"
+
+
+def begin_ticking(batch: Batch, slide: int, at: int) -> bool:
+    """Tell all areas how far this partition has come, at the end of the pane of `at` and of each one after it.
+
+    Returns whether that is new.
+    """
+    if batch.get(ticks_key(slide)) is not None:
+        return False
+    tick(batch, slide, at - at % slide + slide)
+    return True
+
+
+def tick(batch: Batch, slide: int, due: int) -> None:
+    """Arm the tick of `due`, before all that areas have armed for then."""
+    batch.put(ticks_key(slide), {"v": 1, "due": due})
+    batch.arm(TICKER, f"{TICK}{slide}", due - 1, Usage.topics)
 
 
 def _count(sums: Sums, check: str, rule: AreaRule, event: Event) -> None:

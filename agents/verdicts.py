@@ -44,6 +44,8 @@ class Open(TypedDict):
     evidence: dict[str, str]
     """As last announced while divergent: what the texts speak of."""
     cause_code: str
+    since: NotRequired[int]
+    """When it opened again; left out: it has opened once."""
     about: NotRequired[str]
     """What else has to be the same for it to be the same anomaly when it opens again."""
     status: NotRequired[str]
@@ -154,7 +156,7 @@ class Rates(TypedDict):
     open: Open | None
     muted: NotRequired[bool]
     """A person has withdrawn the anomaly, and the rate has not recovered since."""
-    former: NotRequired[Former]
+    former: NotRequired[Former | None]
 
 
 class AreaChange(NamedTuple):

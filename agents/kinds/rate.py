@@ -74,7 +74,8 @@ class Rate:
         if not rates["panes"]:
             return None
         # what has slid out of all windows is gone, so the window after the last one holds at least this pane
-        return max(rates["ended"], rates["panes"][0][0]) + 2 * self.slide
+        since = max(rates["ended"], rates["panes"][0][0])
+        return since - since % self.slide + 2 * self.slide
 
     def fall_due(self, area: str, region: str | None, rates: Rates, at: int) -> AreaChange:
         """See `AreaRule.fall_due`."""

@@ -155,6 +155,7 @@ def test_a_streak_that_was_withdrawn_is_counted_anew() -> None:
     assert desk.story == [(2, "OPEN"), (3, "WITHDRAWN")]
     desk.feed(USAGE, 6, **failed)
     assert desk.story[2:] == [(6, "OPEN")]
+    assert desk.anomalies[2]["anomaly_id"] != opened(desk)
 
 
 # --- what opens again
@@ -205,6 +206,26 @@ def test_of_one_cause_never_two_are_open(desk: Desk) -> None:
         desk.state(minute, "crm.status", status)
     desk.pass_time(600)
     assert desk.story == [(10, "OPEN")]
+
+
+def test_what_was_withdrawn_after_it_opened_again_does_not_come_back(desk: Desk) -> None:
+    desk.state(15, "hlr.status", "active")
+    desk.state(20, "hlr.status", "barred")
+    desk.pass_time(31)
+    desk.order(32, "WITHDRAW", opened(desk))
+    desk.state(33, "hlr.status", "active")
+    desk.state(34, "hlr.status", "barred")
+    desk.pass_time(60)
+    assert desk.story[3:] == [(32, "WITHDRAWN"), (44, "OPEN")]
+    assert desk.anomalies[4]["anomaly_id"] != opened(desk)
+
+
+def test_a_command_about_the_life_before_is_not_followed(desk: Desk) -> None:
+    desk.state(15, "hlr.status", "active")
+    desk.state(20, "hlr.status", "barred")
+    desk.pass_time(31)
+    desk.order(14, "WITHDRAW", opened(desk))
+    assert desk.story[1:] == [(15, "RESOLVED"), (30, "OPEN")]
 
 
 # --- cells

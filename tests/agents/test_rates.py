@@ -22,7 +22,6 @@ from schemas.errors import RecordError
 from schemas.fields import NAME
 from schemas.headers import cloud_event
 from schemas.partition import partition_of
-from streams.engine.store import encode
 from tests.agents.desk_world import Counted
 
 USAGE, ANOMALY, REMINDER = "yupan.usage.v1", "yupan.anomaly.v1", "yupan.reminder.v1"
@@ -42,6 +41,8 @@ class Network:
 
     def __init__(self) -> None:
         self.parts = [World() for _ in range(PARTITIONS)]
+        for world in self.parts:
+            world.clock = NOON
         self.counted = Counted()
         shell = Shell(Intake(CODECS, PARTITIONS), CODECS, self.counted)
         self.audit = Audit(shell, load_checks())
@@ -194,7 +195,7 @@ def test_counts_that_come_too_late_for_every_window_are_counted_as_late(network:
 def test_counts_that_come_late_join_the_windows_to_come(network: Network) -> None:
     network.use(*attempts(network, "c-1", NOON + 10 * S, 50, 0))
     network.bring()
-    network.pass_time(NOON + 2 * MIN + 1)  # the first window is judged
+    network.pass_time(NOON + 2 * MIN + 30 * S)  # the first window is judged
     network.use(*attempts(network, "c-1", NOON + 20 * S, 0, 20, start=100))
     network.bring()
     network.pass_time(NOON + 4 * MIN)
@@ -239,6 +240,39 @@ def test_a_window_waits_for_partitions_that_are_behind(network: Network) -> None
     network.pass_time(NOON + 60 * MIN)
     assert network.rates == []
     assert ("yupan_late", "usage") not in network.counted.counts
+
+
+def test_the_first_window_waits_for_partitions_that_have_never_told(network: Network) -> None:
+    """A first start with a backlog: partition 0 is read first, and looks bad."""
+    behind = range(1, PARTITIONS)
+    network.use(*in_partitions(network, [0], NOON, 0.85, 60))
+    network.bring()
+    network.pass_time(NOON + 20 * MIN, behind)
+    assert network.rates == []
+    network.use(*in_partitions(network, behind, NOON, 1.0, 180))
+    network.bring()
+    network.pass_time(NOON + 30 * MIN)
+    assert network.rates == []
+    assert ("yupan_late", "usage") not in network.counted.counts
+
+
+def test_partitions_without_any_usage_hold_nobody_up_for_long(network: Network) -> None:
+    network.use(*in_partitions(network, [0], NOON, 0.5, 60))
+    network.bring()
+    network.pass_time(NOON + 4 * MIN)
+    assert network.rates == [("network-connect-rate", "OPEN", 2.0)]
+
+
+def test_a_window_that_was_made_longer_is_judged_when_it_has_passed(network: Network) -> None:
+    network.use(*in_partitions(network, range(PARTITIONS), NOON, 0.5, 60))
+    network.bring()
+    network.audit.conclusions.checks = load_checks(deadlines={"network-connect-rate": 25 * MIN})
+    network.pass_time(NOON + 9 * MIN)
+    assert network.rates == []
+    network.use(*in_partitions(network, range(PARTITIONS), NOON + 9 * MIN, 1.0, 10))
+    network.bring()
+    network.pass_time(NOON + 30 * MIN)
+    assert [(check, status) for check, status, _ in network.rates] == [("network-connect-rate", "OPEN")]
 
 
 def test_a_window_that_was_held_back_is_judged_as_of_its_own_time(network: Network) -> None:
@@ -314,65 +348,6 @@ def test_an_attempt_of_more_than_a_day_ago_is_refused(network: Network) -> None:
     )
     with pytest.raises(RecordError, match="24 h"):
         network.use(late)
-
-
-# --- transactions of a customer
-
-
-def charges(network: Network, *told: tuple[str, str, float], start: int = 0) -> World:
-    """(system, transaction, amount), one a second."""
-    number = partition_of(ANNA.encode(), PARTITIONS)
-    world, codec = network.parts[number], CODECS["yupan.state.v1"]
-    for n, (system, transaction, amount) in enumerate(told, start):
-        at = NOON + n * S
-        said = {"msisdn": ANNA, "system": system, "attribute": "charge", "value": amount, "transaction": transaction}
-        value = codec.encode(codec.event.from_json({**said, "occurred_at": at}))
-        head = cloud_event("yupan.state.v1", f"{transaction}.{n}", system, at)
-        world.clock = at
-        with MemoryBatch(
-            world, "yupan.state.v1", [Delivered("yupan.state.v1", value, ANNA.encode(), head, n, at, number)]
-        ) as batch:
-            network.audit.process(batch)
-    return world
-
-
-def test_of_a_customers_transactions_so_many_are_kept_and_settled_ones_go_first(network: Network) -> None:
-    settled = [(system, f"S-{n}", 5.0) for n in range(40) for system in ("crm", "ocs")]
-    world = charges(network, *settled, *[("crm", f"T-{n}", 5.0) for n in range(64)])
-    waits = world.records[f"waits/{ANNA}"]["waits"]
-    assert len(waits) == 64
-    assert all(name.startswith("charging|T-") for name in waits)
-    assert not network.counted.counts
-    assert len(world.armed) == 64
-    charges(network, *[("crm", f"U-{n}", 5.0) for n in range(2)], start=200)
-    assert network.counted.counts == {("yupan_waits_dropped", "charging"): 2}
-
-
-def test_an_open_anomaly_of_a_transaction_that_is_given_up_is_withdrawn(network: Network) -> None:
-    twice = [(system, f"T-{n}", 5.0) for n in range(64) for system in ("crm", "ocs", "ocs")]
-    charges(network, *twice, ("crm", "U", 5.0))
-    assert [status for _, status, _ in network.anomalies] == ["OPEN"] * 64 + ["WITHDRAWN"]
-    assert network.sent(ANOMALY)[-1]["reason"] == "too_many_transactions"
-    assert network.counted.counts["yupan_waits_dropped", "charging"] == 1
-
-
-def test_a_settled_transaction_needs_no_deadline_and_is_a_new_one_after_a_day(network: Network) -> None:
-    world = charges(network, ("crm", "T", 5.0), ("ocs", "T", 5.0))
-    assert not world.armed
-    charges(network, ("ocs", "T", 5.0), start=24 * 60 * 60)
-    assert [status for _, status, _ in network.anomalies] == ["OPEN"]  # once more within the day
-    charges(network, ("ocs", "T", -5.0), start=24 * 60 * 60 + 1)
-    charges(network, ("ocs", "T", 5.0), start=49 * 60 * 60)
-    assert [status for _, status, _ in network.anomalies] == ["OPEN", "RESOLVED"]
-    assert len(world.armed) == 1  # and again: nobody has billed it yet
-
-
-@pytest.mark.parametrize("amount", [2e12, -2e12, 1e300])
-def test_what_is_larger_than_any_amount_is_not_weighed(network: Network, amount: float) -> None:
-    world = charges(network, ("crm", "T", amount), ("ocs", "T", 5.0))
-    assert encode(world.records[f"waits/{ANNA}"])
-    assert network.counted.counts["yupan_not_applicable", "charging"] == 2
-    assert not world.armed
 
 
 def test_a_cell_without_a_name_is_no_cell(network: Network) -> None:
