@@ -14,7 +14,7 @@ from agents.conclude import Conclusions
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.shell import Shell
-from agents.usage import begin_ticking, counted_key
+from agents.usage import RATE, begin_ticking, counted_key
 from agents.verdicts import AreaChange, Decision
 
 DEADLINE = "rate/"
@@ -26,7 +26,7 @@ LOOKS = 30
 class Areas:
     """Decides the batches of `yupan.internal.rate.v1`."""
 
-    topics = ("yupan.internal.rate.v1",)
+    topics = (RATE,)
 
     def __init__(self, shell: Shell, conclusions: Conclusions) -> None:
         """`conclusions`: whose checks are in force."""
@@ -115,11 +115,7 @@ class Areas:
         for decision in decisions:
             self._note_open(batch, area, check_id, decision)
             check = self.conclusions.checks.by_id[check_id]
-            anomaly = anomalies.anomaly_record(check, decision, area=area)
-            self.shell.emit(
-                batch, anomalies.TOPIC, anomaly, anomalies.event_id(decision), traceparent=decision.traceparent
-            )
-            self.shell.counts.count("yupan_anomalies", check=check_id, status=decision.status)
+            self.conclusions.announce(batch, anomalies.anomaly_record(check, decision, area=area), decision)
 
     def _note_open(self, batch: Batch, area: str, check_id: str, decision: Decision) -> None:
         key = f"~open/{decision.anomaly['id']}"

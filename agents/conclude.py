@@ -143,10 +143,14 @@ class Conclusions:
     def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
         """The anomaly, then its reminder."""
         anomaly = anomalies.anomaly_record(check, decision, msisdn)
+        self.announce(batch, anomaly, decision)
+        self._remind(batch, check, anomaly, decision)
+
+    def announce(self, batch: Batch, anomaly: Mapping[str, Any], decision: Decision) -> None:
+        """Send the anomaly of a customer, a cell or a region, and count what has become of it."""
         self.shell.emit(batch, anomalies.TOPIC, anomaly, anomalies.event_id(decision), traceparent=decision.traceparent)
         if decision.changes_status:
-            self.shell.counts.count("yupan_anomalies", check=check.id, status=decision.status)
-        self._remind(batch, check, anomaly, decision)
+            self.shell.counts.count("yupan_anomalies", check=anomaly["check"], status=decision.status)
 
     def _remind(self, batch: Batch, check: Check, anomaly: Mapping[str, Any], decision: Decision) -> None:
         """The desk's reminder opens, changes and ends with its anomaly."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.event import Event
-from agents.verdicts import AreaChange, Change, Decision, Former, Open, Outcome, Rates, Wait, on_event
+from agents.verdicts import AreaChange, Change, Decision, Former, Open, Outcome, Rates, Wait, on_event, since_of
 
 REOPENED_WITHIN = 3_600_000
 """Milliseconds after its end in which an anomaly that opens again is the same one."""
@@ -46,11 +46,6 @@ def placed(decision: Decision, former: Former | None) -> Decision:
         return decision
     again: Open = {**decision.anomaly, "id": former[0], "opened_at": former[1], "since": decision.at}
     return decision._replace(anomaly=again)
-
-
-def since_of(anomaly: Open) -> int:
-    """When it has opened, the last time."""
-    return anomaly.get("since", anomaly["opened_at"])
 
 
 def continued(outcome: Outcome, former: Former | None) -> Outcome:

@@ -294,6 +294,25 @@ def is_settled(sums: Sums) -> bool:
     return hundredths(sums[0] or 0) == hundredths(sums[1] or 0)
 
 
+def opened_late(due: Due, wait: Wait, anomaly: Open) -> Outcome:
+    """The deadline has passed, and it is not as it should be."""
+    opened = on_deadline(due, "OPEN", "deadline_passed", wait, anomaly)
+    return Outcome(Verdict.DIVERGENT, {**wait, "due": None, "open": anomaly}, (opened,))
+
+
+def changed(change: Change, reason: str, wait: Wait, before: Open, after: Open) -> Outcome:
+    """An open anomaly stays the same one; what may have changed is its evidence."""
+    if after["evidence"] == before["evidence"]:
+        return Outcome(Verdict.DIVERGENT, wait)
+    decision = on_event(change, "OPEN", reason, wait, after, after["evidence"])
+    return Outcome(Verdict.DIVERGENT, {**wait, "open": after}, (decision,))
+
+
+def since_of(anomaly: Open) -> int:
+    """When it has opened, the last time."""
+    return anomaly.get("since", anomaly["opened_at"])
+
+
 def evidence_of(names: Iterable[str], states: Held) -> dict[str, str]:
     """What is held of `names`, in words."""
     return {name: word(value_of(states, name)) for name in names}

@@ -19,9 +19,10 @@ from agents.verdicts import (
     Verdict,
     Wait,
     anomaly_of,
+    changed,
     evidence_of,
-    on_deadline,
     on_event,
+    opened_late,
     start,
 )
 from agents.words import PRODUCT, state_name, value_for
@@ -98,8 +99,7 @@ class Agree:
         evidence = evidence_of(names, due.states)
         anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(names, due.states))
         anomaly["about"] = evidence[names[0]]
-        opened = on_deadline(due, "OPEN", "deadline_passed", wait, anomaly)
-        return Outcome(verdict, {**wait, "due": None, "open": anomaly}, (opened,))
+        return opened_late(due, wait, anomaly)
 
     def _end(self, change: Change, names: Sequence[str], wait: Wait | None, verdict: Verdict) -> Outcome:
         """Agreement ends the wait or the anomaly; a value outside the mapping ends it, too, as not judged."""
@@ -123,17 +123,10 @@ class Agree:
         return self._change(change, names, wait, anomaly, "reference_changed" if anew else "partner_changed")
 
     def _change(self, change: Change, names: Sequence[str], wait: Wait, anomaly: Open, reason: str) -> Outcome:
-        """An open anomaly stays the same one; what has changed is its evidence."""
         evidence = evidence_of(names, change.after)
-        if evidence == anomaly["evidence"]:
-            return Outcome(Verdict.DIVERGENT, wait)
         cause, about = self._cause(names, change.after), evidence[names[0]]
-        anomaly = {**anomaly, "evidence": evidence, "cause_code": cause, "about": about}
-        return Outcome(
-            Verdict.DIVERGENT,
-            {**wait, "open": anomaly},
-            (on_event(change, "OPEN", reason, wait, anomaly, evidence),),
-        )
+        after: Open = {**anomaly, "evidence": evidence, "cause_code": cause, "about": about}
+        return changed(change, reason, wait, anomaly, after)
 
     # --- comparing
 

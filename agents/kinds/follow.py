@@ -14,13 +14,15 @@ from agents.verdicts import (
     QUIET,
     Change,
     Due,
+    Open,
     Outcome,
     Verdict,
     Wait,
     anomaly_of,
+    changed,
     evidence_of,
-    on_deadline,
     on_event,
+    opened_late,
     start,
 )
 from agents.words import PRODUCT, state_name, value_for
@@ -74,8 +76,7 @@ class Follow:
             return QUIET[Verdict.CONSISTENT]  # the check's file was changed while the wait was running
         evidence = evidence_of(self.watches, due.states)
         anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(due.states))
-        opened = on_deadline(due, "OPEN", "deadline_passed", wait, anomaly)
-        return Outcome(Verdict.DIVERGENT, {**wait, "due": None, "open": anomaly}, (opened,))
+        return opened_late(due, wait, anomaly)
 
     def _end(self, change: Change, wait: Wait, status: str, reason: str) -> Outcome:
         if wait["open"] is None:
@@ -84,16 +85,12 @@ class Follow:
         return Outcome(Verdict.CONSISTENT, None, (on_event(change, status, reason, wait, wait["open"], evidence),))
 
     def _still(self, change: Change, wait: Wait) -> Outcome:
-        """An open anomaly stays the same one; what may have changed is its evidence."""
         anomaly = wait["open"]
         if anomaly is None:
             return Outcome(Verdict.PROPAGATING, wait)
         evidence = evidence_of(self.watches, change.after)
-        if evidence == anomaly["evidence"]:
-            return Outcome(Verdict.DIVERGENT, wait)
-        anomaly = {**anomaly, "evidence": evidence, "cause_code": self._cause(change.after)}
-        changed = on_event(change, "OPEN", "partner_changed", wait, anomaly, evidence)
-        return Outcome(Verdict.DIVERGENT, {**wait, "open": anomaly}, (changed,))
+        after: Open = {**anomaly, "evidence": evidence, "cause_code": self._cause(change.after)}
+        return changed(change, "partner_changed", wait, anomaly, after)
 
     def _triggered(self, states: Held) -> bool:
         name, value = self.when

@@ -19,10 +19,11 @@ from agents.verdicts import (
     Verdict,
     Wait,
     anomaly_of,
+    changed,
     hundredths,
     is_settled,
-    on_deadline,
     on_event,
+    opened_late,
     start,
 )
 from agents.words import occurrence_name
@@ -116,16 +117,12 @@ class Match:
         if self._done(sums):
             return QUIET[Verdict.CONSISTENT]  # the check's file was changed while the wait was running
         anomaly = anomaly_of(self.check, due, wait, self._evidence(sums), self._cause(sums))
-        opened = on_deadline(due, "OPEN", "deadline_passed", wait, anomaly)
-        return Outcome(Verdict.DIVERGENT, {**wait, "due": None, "open": anomaly}, (opened,))
+        return opened_late(due, wait, anomaly)
 
     def _changed(self, change: Change, wait: Wait, anomaly: Open) -> Outcome:
-        evidence = self._evidence(wait["sums"])
-        if evidence == anomaly["evidence"]:
-            return Outcome(Verdict.DIVERGENT, wait)
-        anomaly = {**anomaly, "evidence": evidence, "cause_code": self._cause(wait["sums"])}
-        changed = on_event(change, "OPEN", "amount_changed", wait, anomaly, evidence)
-        return Outcome(Verdict.DIVERGENT, {**wait, "open": anomaly}, (changed,))
+        sums = wait["sums"]
+        after: Open = {**anomaly, "evidence": self._evidence(sums), "cause_code": self._cause(sums)}
+        return changed(change, "amount_changed", wait, anomaly, after)
 
     def _not_applicable(self, change: Change, wait: Wait) -> Outcome:
         """What is no amount cannot be weighed, nor can what belongs to it: the transaction is void for a day."""
@@ -152,8 +149,7 @@ class Match:
             return f"{self.watches[0]}.missing"
         if taken is None:
             return f"{self.watches[1]}.missing"
-        more = taken > due if due >= 0 else taken < due
-        return f"{self.watches[1]}.{'too_much' if more else 'too_little'}"
+        return f"{self.watches[1]}.{'too_much' if _more(due, taken) else 'too_little'}"
 
     def describe(self) -> Mapping[str, object]:
         """See `Rule.describe`."""
@@ -165,7 +161,11 @@ def _too_much(sums: Sums) -> bool:
     due, taken = sums
     if not due or taken is None or is_settled(sums):
         return False
-    return taken > due if due > 0 else taken < due
+    return _more(due, taken)
+
+
+def _more(due: int, taken: int) -> bool:
+    return taken > due if due >= 0 else taken < due
 
 
 def _is_amount(value: Any) -> bool:

@@ -18,6 +18,7 @@ from agents.verdicts import (
     anomaly_of,
     on_deadline,
     on_event,
+    since_of,
     start,
 )
 from agents.words import usage_kind, user_causes
@@ -77,7 +78,7 @@ class Streak:
             return Outcome(Verdict.DIVERGENT, kept)
         decision = on_event(change, "RESOLVED", "succeeded", wait, anomaly, anomaly["evidence"])
         # a success that comes late: nothing ends before it has begun
-        decision = decision._replace(at=max(change.at, anomaly.get("since", anomaly["opened_at"])))
+        decision = decision._replace(at=max(change.at, since_of(anomaly)))
         return self._count(change, {**wait, "open": None}, failed)._replace(decisions=(decision,))
 
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
