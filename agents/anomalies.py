@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agents.rules import Check, fill
+from agents.rules import Check
+from agents.texts import NEVER_SEEN, fill, span_text
 from agents.verdicts import Decision
 
 TOPIC = "yupan.anomaly.v1"
-_UNITS = (
-    ("d", "天", 86_400_000),
-    ("h", "小时", 3_600_000),
-    ("min", "分钟", 60_000),
-    ("s", "秒", 1000),
-    ("ms", "毫秒", 1),
-)
-NEVER_SEEN = {"zh": "无记录"}
-"""What the texts for people say of a state that was never seen; the evidence is for programs."""
 
 
 def anomaly_record(check: Check, decision: Decision, msisdn: str | None = None, area: str = "") -> dict[str, Any]:
@@ -56,11 +48,3 @@ def _text(check: Check, decision: Decision, name: str) -> dict[str, str]:
         said = {n: NEVER_SEEN.get(language, v) if v == "never seen" else v for n, v in values.items()}
         filled |= fill({language: text}, {**said, "within": span_text(check.rule.within, language)})
     return filled
-
-
-def span_text(ms: int, language: str) -> str:
-    """A time span for people: `10 分钟`, `10 min`."""
-    for english, chinese, unit in _UNITS:
-        if ms % unit == 0:
-            return f"{ms // unit} {chinese if language == 'zh' else english}"
-    raise AssertionError("every span is a whole number of milliseconds")

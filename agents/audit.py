@@ -1,7 +1,7 @@
 """The audit (#48): every state that changes is compared with what the other systems hold.
 
 Thin: it reads the ledger, asks `states` which of two states counts, and hands what is new to the checks
-(`conclude`). Ledger records `states/MSISDN` and `occurrences/MSISDN`: see `states`.
+(`conclude`) and the watch lists (`watching`). Ledger records `states/MSISDN` and `occurrences/MSISDN`: see `states`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from agents.conclude import Conclusions
 from agents.event import Event
 from agents.ports import Batch
-from agents.rules import Checks
 from agents.shell import Shell
 from agents.states import MOST_STATES, apply, held, occurrences_key, states_key
+from agents.watching import Watching
 from schemas.errors import RecordError
 from schemas.events.state import OCCURRENCES
 
@@ -21,9 +21,10 @@ class Audit:
 
     topics = ("yupan.state.v1",)
 
-    def __init__(self, shell: Shell, checks: Checks) -> None:
+    def __init__(self, shell: Shell, conclusions: Conclusions, watching: Watching) -> None:
         self.shell = shell
-        self.conclusions = Conclusions(shell, checks)
+        self.conclusions = conclusions
+        self.watching = watching
 
     def process(self, batch: Batch) -> None:
         """Decide a batch: its fired deadlines, then its events."""
@@ -48,3 +49,4 @@ class Audit:
         else:
             batch.put(key, {"v": 1, "held": after})
             self.conclusions.judge(batch, event, name, before, after)
+            self.watching.state(batch, event, name)

@@ -5,7 +5,7 @@ The ledger's record `calls/KEY`, by the call's Kafka key (MSISDN, else `call_id`
     {"v": 1, "calls": {call_id: call}}
     call = {"at": ms of the first phase seen, "last": ms of the newest, "ended": ms?, "msisdn"?, "brand"?,
             "segment"?, "receipt", "greeting"?, "ids": ids of the phases seen, "seats": seats that had a pop,
-            "popped": ms of the newest phase with a pop, "to": MSISDN?}
+            "popped": ms of the newest phase with a pop, "answered": ms?, "to": MSISDN?}
 
 A call that is keyed by its id, and whose first phase names an MSISDN, is decided where that customer's state lies:
 here it is only known that its phases are brought `to` there.
@@ -77,6 +77,7 @@ def begin(event: Event, customer: str | None, segment: Segment, to: str | None =
         "ids": [],
         "seats": [],
         "popped": None,
+        "answered": None,
         "to": to,
     }
 
@@ -92,8 +93,28 @@ def with_phase(call: Call, event: Event) -> Call | None:
         "last": max(call["last"], at),
         "ended": max(at, call["ended"] or at) if record["phase"] in _ENDS else call["ended"],
         "brand": record["brand"] or call["brand"],
+        "answered": _answered(call, record),
         "ids": [*call["ids"], phase_id][-IDS:],
     }
+
+
+def _answered(call: Call, record: Mapping[str, Any]) -> int | None:
+    """When somebody first spoke with the caller; an imported log has only the end, with its outcome."""
+    known: int | None = call.get("answered")  # calls of before this was kept have none
+    if record["phase"] != "ANSWERED" and record["outcome"] != "ANSWERED":
+        return known
+    at: int = record["occurred_at"]
+    return at if known is None else min(at, known)
+
+
+def news(before: Call | None, call: Call) -> tuple[int | None, int | None]:
+    """When the call was answered, and when one that was is over; None where that is not new."""
+    answered, over = call.get("answered"), call["ended"]
+    if answered is None:
+        return None, None
+    known = (None, None) if before is None else (before.get("answered"), before["ended"])
+    first = answered if known[0] is None else None
+    return first, over if over is not None and (first is not None or over != known[1]) else None
 
 
 def is_pop_due(call: Call, record: Mapping[str, Any]) -> bool:

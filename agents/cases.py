@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agents.case_files import Case
 from agents.replay import Input, Line, Replay
-from agents.rules import Case, Check, Checks
+from agents.rules import Check, Checks
+from agents.watch_files import WatchList
 from schemas.catalogue import EVENTS
 from schemas.fields import iso
 
@@ -14,7 +16,7 @@ START = 1_767_225_600_000
 CUSTOMER = "8613800138000"
 
 
-def differences(check: Check) -> list[str]:
+def differences(check: Check | WatchList) -> list[str]:
     """One readable line for each case of `check` that is decided otherwise than it expects."""
     found = []
     for case in check.cases:
@@ -32,18 +34,31 @@ def differences(check: Check) -> list[str]:
     return found
 
 
-def replay_case(check: Check, case: Case) -> list[Line]:
-    """The changes of status that `check` alone decides on the events of a case."""
-    replay = Replay(Checks([check]))
+def replay_case(check: Check | WatchList, case: Case) -> list[Line]:
+    """The changes of status, or of reminders, that `check` alone decides on the events of a case."""
+    is_watch = isinstance(check, WatchList)
+    replay = Replay(Checks([], [check]) if isinstance(check, WatchList) else Checks([check]))
     lines: list[Line] = []
     for number, step in enumerate(case.steps):
-        told = {**step.record, "msisdn": CUSTOMER, "occurred_at": START + step.at}
-        record = EVENTS[step.topic].from_json(told)
+        fields = step.fields(START)
+        whose = None if fields.get("action") == "REPLACED" else CUSTOMER
+        record = EVENTS[step.topic].from_json({**fields, "msisdn": whose, "occurred_at": START + step.at})
         for time in range(step.times):
             event_id = step.id if step.times == 1 else f"{number}.{time}"
             lines += replay.feed(Input(step.topic, record, event_id, step.source))
     lines += replay.finish(START + case.until)
-    return [line for line in lines if line["kind"] == "anomaly"]
+    return _of_reminders(lines) if is_watch else [line for line in lines if line["kind"] == "anomaly"]
+
+
+def _of_reminders(lines: list[Line]) -> list[Line]:
+    """Each change of a reminder, with what became of it as `status`."""
+    seen: set[str] = set()
+    found = []
+    for line in lines:
+        new = line["reminder_id"] not in seen
+        seen.add(line["reminder_id"])
+        found.append({**line, "status": "withdrawn" if "withdrawn" in line else "opened" if new else "changed"})
+    return found
 
 
 def _said(at: int | str, status: str, evidence: Mapping[str, str] | None) -> str:

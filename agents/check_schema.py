@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.rules import SEVERITIES, STATUSES, kind_module, kind_names
+from agents.case_files import ACTIONS, STATUSES
+from agents.rules import kind_module, kind_names
+from agents.watch_files import SEVERITIES, watch_kind_module, watch_kind_names
 from agents.yaml_reader import LANGUAGES
+from schemas.events.call import PHASES
+from schemas.events.customer import KNOWN
 from schemas.events.usage import KINDS
 
 SPAN = {"type": "string", "pattern": r"^\d+ ?(ms|s|min|h|d)$", "examples": ["10 min"]}
@@ -20,36 +24,61 @@ TEXT = {
     "additionalProperties": False,
 }
 VALUE = {"type": ["string", "number", "boolean"]}
+NAME = {"type": "string", "pattern": r"\S"}
+MAYBE = {"type": ["string", "number", "boolean", "null"]}
 ANY_STEP: dict[str, Any] = {
     "at": {"$ref": "#/$defs/span"},
-    "region": {"type": "string", "pattern": r"\S"},
-    "id": {"type": "string", "pattern": r"\S"},
-    "source": {"type": "string", "pattern": r"\S"},
+    "id": NAME,
+    "source": NAME,
     "times": {"type": "integer", "minimum": 1},
 }
-STATE_STEP = {
-    "properties": {
-        **ANY_STEP,
-        "state": {"type": "string", "examples": ["crm.status"]},
-        "value": {"type": ["string", "number", "boolean", "null"]},
-        "transaction": {"type": "string", "pattern": r"\S"},
-        "sequence": {"type": "integer"},
-    },
-    "required": ["at", "state", "value"],
-    "additionalProperties": False,
-}
-USAGE_STEP = {
-    "properties": {
-        **ANY_STEP,
-        "usage": {"$ref": "#/$defs/usage"},
-        "result": {"enum": ["OK", "FAILED"]},
-        "cause": {"type": "string", "pattern": r"\S"},
-        "cell": {"type": "string", "pattern": r"\S"},
-    },
-    "required": ["at", "usage", "result"],
-    "additionalProperties": False,
-}
-STEP = {"type": "object", "oneOf": [STATE_STEP, USAGE_STEP], "not": {"required": ["id", "times"]}}
+MOMENT: dict[str, Any] = {"value": MAYBE, "moment": {"$ref": "#/$defs/span"}}
+ONE_VALUE = {"oneOf": [{"required": ["value"]}, {"required": ["moment"]}]}
+
+
+def _step(properties: dict[str, Any], *required: str, **more: Any) -> dict[str, Any]:
+    closed = {"required": ["at", *required], "additionalProperties": False}
+    return {"properties": {**ANY_STEP, **properties}, **closed, **more}
+
+
+STEPS = [
+    _step(
+        {
+            "state": {"type": "string", "examples": ["crm.status"]},
+            **MOMENT,
+            "transaction": NAME,
+            "sequence": {"type": "integer"},
+            "region": NAME,
+        },
+        "state",
+        **ONE_VALUE,
+    ),
+    _step(
+        {
+            "usage": {"$ref": "#/$defs/usage"},
+            "result": {"enum": ["OK", "FAILED"]},
+            "cause": NAME,
+            "cell": NAME,
+            "region": NAME,
+        },
+        "usage",
+        "result",
+    ),
+    _step({"fact": {"enum": list(KNOWN)}, **MOMENT}, "fact", **ONE_VALUE),
+    _step({"call": NAME, "phase": {"enum": list(PHASES)}}, "call", "phase"),
+    _step(
+        {
+            "list": {"type": "string", "pattern": "^watch:"},
+            "action": {"enum": ["ADD", "REMOVE", "REPLACED"]},
+            "version": NAME,
+            "valid_from": {"$ref": "#/$defs/span"},
+            "valid_to": {"$ref": "#/$defs/span"},
+        },
+        "list",
+        "action",
+    ),
+]
+STEP = {"type": "object", "oneOf": STEPS, "not": {"required": ["id", "times"]}}
 EXPECTED = {
     "type": "object",
     "properties": {
@@ -60,26 +89,46 @@ EXPECTED = {
     "required": ["at", "status"],
     "additionalProperties": False,
 }
-CASE = {
+REMINDED = {
     "type": "object",
-    "properties": {
-        "name": {"type": "string", "minLength": 1},
-        "events": {"type": "array", "items": {"$ref": "#/$defs/step"}},
-        "until": {"$ref": "#/$defs/span"},
-        "expect": {"type": "array", "items": {"$ref": "#/$defs/expected"}},
-    },
-    "required": ["name", "events", "expect"],
+    "properties": {"at": {"$ref": "#/$defs/span"}, "reminder": {"enum": list(ACTIONS)}},
+    "required": ["at", "reminder"],
     "additionalProperties": False,
 }
-COMMON: dict[str, Any] = {
-    "id": {"type": "string", "pattern": r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?$"},
+
+
+def _cases(expected: dict[str, Any]) -> dict[str, Any]:
+    case = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "minLength": 1},
+            "events": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+            "until": {"$ref": "#/$defs/span"},
+            "expect": {"type": "array", "items": expected},
+        },
+        "required": ["name", "events", "expect"],
+        "additionalProperties": False,
+    }
+    return {"type": "array", "items": case}
+
+
+TEXTS: dict[str, Any] = {
     "title": {"$ref": "#/$defs/text"},
-    "within": {"$ref": "#/$defs/span"},
     "severity": {"enum": list(SEVERITIES)},
     "cause": {"$ref": "#/$defs/text"},
     "wording": {"$ref": "#/$defs/text"},
     "guidance": {"$ref": "#/$defs/text"},
-    "cases": {"type": "array", "items": {"$ref": "#/$defs/case"}},
+}
+CHECK: dict[str, Any] = {
+    "id": {"type": "string", "pattern": r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?$"},
+    "within": {"$ref": "#/$defs/span"},
+    **TEXTS,
+    "cases": _cases(EXPECTED),
+}
+WATCH: dict[str, Any] = {
+    "id": {"type": "string", "pattern": r"^watch:[a-z0-9][a-z0-9_.-]{0,63}$"},
+    **TEXTS,
+    "cases": _cases(REMINDED),
 }
 
 
@@ -87,10 +136,13 @@ def schema() -> dict[str, Any]:
     """The schema of one file, whatever its kind."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A check of Yupan",
+        "title": "A check or a watch list of Yupan",
         "type": "object",
         "required": ["kind"],
-        "oneOf": [_of_kind(kind) for kind in kind_names()],
+        "oneOf": [
+            *(_of_kind(kind, kind_module(kind), CHECK) for kind in kind_names()),
+            *(_of_kind(kind, watch_kind_module(kind), WATCH) for kind in watch_kind_names()),
+        ],
         "$defs": {
             "text": TEXT,
             "span": SPAN,
@@ -99,20 +151,17 @@ def schema() -> dict[str, Any]:
             "held": {"type": "object", "minProperties": 1, "additionalProperties": VALUE},
             "usage": {"enum": list(KINDS)},
             "causes": {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
-            "case": CASE,
             "step": STEP,
-            "expected": EXPECTED,
         },
     }
 
 
-def _of_kind(kind: str) -> dict[str, Any]:
-    module = kind_module(kind)
+def _of_kind(kind: str, module: Any, common: dict[str, Any]) -> dict[str, Any]:
     about = (module.__doc__ or "").splitlines()[0]
     return {
         "title": kind,
         "description": about,
-        "properties": {"kind": {"const": kind}, **COMMON, **module.SCHEMA},
-        "required": ["kind", *COMMON, *module.REQUIRED],
+        "properties": {"kind": {"const": kind}, **common, **module.SCHEMA},
+        "required": ["kind", *common, *module.REQUIRED],
         "additionalProperties": False,
     }

@@ -12,12 +12,11 @@ from typing import Any
 from agents import anomalies, life, reminders
 from agents.event import Event
 from agents.ports import Batch, Fired
+from agents.reminding import Why, remind, withdraw
 from agents.rules import Check, Checks, Watch
 from agents.shell import Shell
 from agents.states import Held, held, states_key
-from agents.texts import short
 from agents.verdicts import Change, Decision, Due, Former, Outcome, Verdict, Wait, on_event
-from schemas.events.reminder import reminder_key
 
 DEADLINE = "check/"
 """What the names of our deadlines begin with; `|SUBJECT` follows the check's id where there is one."""
@@ -155,36 +154,13 @@ class Conclusions:
     def _remind(self, batch: Batch, check: Check, anomaly: Mapping[str, Any], decision: Decision) -> None:
         """The desk's reminder opens, changes and ends with its anomaly."""
         reminder = reminders.of_anomaly(anomaly, check.title)
-        msisdn, event_id = anomaly["msisdn"], f"{anomalies.event_id(decision)}|reminder"
-        key = reminders.reminders_key(msisdn)
-        known = batch.get(key)
+        why = Why(f"{anomalies.event_id(decision)}|reminder", decision.at, decision.traceparent)
         if decision.status not in life.ENDED:
             opens = decision.status == "OPEN" and decision.changes_status
-            action = "opened" if opens else "changed"
-            newer, dropped = reminders.with_reminder(known, short(reminder))
-            if dropped:
-                self.shell.counts.count("yupan_reminders", dropped, kind="ANOMALY", action="dropped")
-            batch.put(key, newer)
-            self.shell.emit(batch, reminders.TOPIC, reminder, event_id, traceparent=decision.traceparent)
+            remind(self.shell, batch, reminder, why, opens=opens)
         else:
-            action = "withdrawn"
-            left = reminders.without_reminder(known, reminder["reminder_id"])
-            if left is None:
-                batch.delete(key)
-            else:
-                batch.put(key, left)
-            why = f"{decision.status}: {decision.reason}"
-            self.shell.withdraw(
-                batch,
-                reminders.TOPIC,
-                reminder_key(reminder),
-                event_id,
-                decision.at,
-                why,
-                customer=msisdn,
-                traceparent=decision.traceparent,
-            )
-        self.shell.counts.count("yupan_reminders", kind="ANOMALY", action=action)
+            reason = f"{decision.status}: {decision.reason}"
+            withdraw(self.shell, batch, reminder["kind"], reminder["msisdn"], reminder["reminder_id"], why, reason)
 
 
 class _Waits:

@@ -16,6 +16,7 @@ from agents.profile import check_room, with_entry, with_facts
 from agents.segments import LISTS, ORDER, Segment, segment_at
 from agents.shell import Shell
 from agents.texts import short
+from agents.watching import Watching
 
 CALL = "yupan.call.v1"
 CONTACT = "yupan.contact.v1"
@@ -38,8 +39,9 @@ class Calls:
 
     topics = (CALL, INTERNAL_CALL)
 
-    def __init__(self, shell: Shell, order: Sequence[str] = ORDER) -> None:
+    def __init__(self, shell: Shell, watching: Watching, order: Sequence[str] = ORDER) -> None:
         self.shell = shell
+        self.watching = watching
         self.order = tuple(order)
 
     def process(self, batch: Batch) -> None:
@@ -65,6 +67,7 @@ class Calls:
             self.shell.bring(batch, event, to, INTERNAL_CALL, brought)
         else:
             call = self._decide(batch, event, call)
+            self._watch(batch, event, known, call)
         batch.put(key, calls.with_call(held, call_id, call))
 
     def _decide(self, batch: Batch, event: Event, call: calls.Call) -> calls.Call:
@@ -138,6 +141,12 @@ class Calls:
         if newer is not held:
             batch.put(key, newer)
 
+    def _watch(self, batch: Batch, event: Event, known: calls.Call | None, call: calls.Call) -> None:
+        """Watch lists are told when a call of a customer is answered, and when one that was is over."""
+        answered, over = calls.news(known, call)
+        if call["msisdn"] is not None and (answered, over) != (None, None):
+            self.watching.call(batch, call["msisdn"], event, answered, over)
+
 
 class Contacts:
     """Keeps the last contacts of identified customers over all channels (#59, #60)."""
@@ -170,12 +179,13 @@ class Profiles:
 
     topics = (CUSTOMER, LIST, INTERNAL_LIST)
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, watching: Watching) -> None:
         self.shell = shell
+        self.watching = watching
 
     def process(self, batch: Batch) -> None:
-        """Note all facts, entries or replacements of a batch."""
-        self.shell.run(batch, self.decide)
+        """Judge the watch lists whose time has come, then note all facts, entries or replacements of a batch."""
+        self.shell.run(batch, self.decide, self.watching.fired)
 
     def decide(self, batch: Batch, event: Event) -> None:
         """Note one record of facts, one entry, or one replacement."""
@@ -184,13 +194,22 @@ class Profiles:
         elif event.topic == LIST and event.record["action"] == "REPLACED":
             self._fan_out(batch, event)
         else:
-            key = f"profile/{event.customer}"
-            held = batch.get(key)
-            record = event.record
-            check_room(held, record)
-            newer = with_facts(held, record) if event.topic == CUSTOMER else with_entry(held, short(record))
-            if newer is not held:
-                batch.put(key, newer)
+            self._note(batch, event)
+
+    def _note(self, batch: Batch, event: Event) -> None:
+        """Facts or an entry; the watch lists are judged by what is held then."""
+        key = f"profile/{event.customer}"
+        held = batch.get(key)
+        record = event.record
+        check_room(held, record)
+        newer = with_facts(held, record) if event.topic == CUSTOMER else with_entry(held, short(record))
+        if newer is held:
+            return
+        batch.put(key, newer)
+        if event.topic == CUSTOMER:
+            self.watching.facts(batch, event)
+        else:
+            self.watching.entry(batch, event, is_first=held is None or record["list"] not in held["lists"])
 
     def _replaced(self, batch: Batch, event: Event) -> None:
         key = lists.head_key(event.record["list"])
@@ -198,6 +217,7 @@ class Profiles:
         newer = lists.with_replaced(held, event.record)
         if newer is not held:
             batch.put(key, newer)
+            self.watching.replaced(batch, event)
 
     def _fan_out(self, batch: Batch, event: Event) -> None:
         """One copy a partition; its id comes from the source's."""

@@ -84,6 +84,17 @@ def entry_at(held: Held | None, head: Head | None, at: int, since: int | None = 
     return None
 
 
+def next_change(held: Held | None, head: Head | None, at: int) -> int | None:
+    """When (ms) after `at` membership may change although nothing more is told of this list."""
+    if held is None:
+        return None
+    replaced = _newest_replaced(head, at)
+    current = [entry for entry in held["adds"] if _is_current(entry, replaced)]
+    moments = [entry.get(name) for entry in current for name in ("at", "from", "to")]
+    moments += held["removes"]
+    return min((moment for moment in moments if moment is not None and moment > at), default=None)
+
+
 def _is_valid(entry: dict[str, Any], at: int) -> bool:
     start, end = entry.get("from"), entry.get("to")
     return entry["at"] <= at and (start is None or start <= at) and (end is None or at < end)

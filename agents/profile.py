@@ -89,6 +89,19 @@ def owner_since(profile: Profile | None, at: int) -> int | None:
     return max((found[0] for found in moments if found is not None), default=None)
 
 
+def has_left(profile: Profile | None, at: int) -> bool:
+    """Whether the owner as of `at` has left."""
+    left = fact(profile, "left_at", at)
+    since = owner_since(profile, at)
+    return left is not None and (since is None or left[0] >= since)
+
+
+def next_moment(profile: Profile | None, at: int) -> int | None:
+    """The next time after `at` that a fact names: an opening, a change of owner, or the day on which they leave."""
+    told = (version[0] for name in TIMES for version in _versions(profile, name)[:1])
+    return min((moment for moment in told if moment is not None and moment > at), default=None)
+
+
 def moment(profile: Profile | None, name: str, at: int) -> tuple[int, int] | None:
     """The newest value up to `at` of a fact that is a time, with its `occurred_at`.
 

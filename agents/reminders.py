@@ -1,4 +1,4 @@
-"""Reminders (#53): what the desk sees of an anomaly, from its opening to its end.
+"""Reminders (#53, #54): what the desk sees of an anomaly, from its opening to its end, and of a watch list. Pure.
 
 The open ones of a customer lie in the ledger record `reminders/MSISDN`, `{"v": 1, "open": {reminder_id:
 record of yupan.reminder.v1}}`, which a screen pop reads. A reminder is knowledge, not an act: it is kept

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from agents import areas, usage
+from agents import anomalies, areas, reminders, usage, watching
 from agents.areas import Areas
 from agents.audit import Audit
 from agents.commands import Commands
+from agents.conclude import Conclusions
+from agents.desk import FORGET, Calls, Profiles
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.observe import Observe
@@ -21,6 +24,7 @@ from agents.ports import Fired, Headers, Message
 from agents.rules import Checks
 from agents.shell import WITHDRAWN, Shell
 from agents.usage import Usage
+from agents.watching import Watching
 from schemas import headers as ce
 from schemas import json_lines
 from schemas.catalogue import EVENTS
@@ -30,6 +34,8 @@ from schemas.fields import check_international, check_length, iso
 
 Line = dict[str, Any]
 PARTITIONS = 1
+TOLD = (anomalies.TOPIC, reminders.TOPIC)
+"""What is told of the decisions: those about customers, not about their calls."""
 
 
 class Input(NamedTuple):
@@ -68,25 +74,41 @@ def _codecs() -> Mapping[str, Codec]:
     return codecs()
 
 
-def _waits_for(name: str) -> str:
+def waits_for(name: str) -> str:
     """The topic whose agent takes the deadline `name`."""
-    if name.startswith(areas.DEADLINE):
-        return Areas.topics[0]
-    return Usage.topics[0] if name.startswith(usage.TICK) else Audit.topics[0]
+    found = (topic for begin, topic in _WAITING.items() if name.startswith(begin))
+    return next(found, Audit.topics[0])
+
+
+_WAITING = {
+    areas.DEADLINE: Areas.topics[0],
+    usage.TICK: Usage.topics[0],
+    watching.DEADLINE: Profiles.topics[0],
+    FORGET: Calls.topics[0],
+}
+"""By what the names of deadlines begin with."""
 
 
 class Replay:
     """All checks over one file. Times are milliseconds; one partition, one transaction an event."""
 
-    def __init__(self, checks: Checks, country_code: str = "86") -> None:
-        """`country_code`: whose national numbers are refused."""
+    def __init__(self, checks: Checks, country_code: str = "86", timezone: str = "Asia/Shanghai") -> None:
+        """`country_code`: whose national numbers are refused; `timezone`: in which texts tell the time."""
         self._codecs = _codecs()
         self._country_code = country_code
         intake = Intake(self._codecs, PARTITIONS, events_clock=True, country_code=country_code)
         shell = Shell(intake, self._codecs)
-        audit = Audit(shell, checks)
-        areas_ = Areas(shell, audit.conclusions)
-        deciding = (audit, Usage(shell, audit.conclusions), areas_, Commands(shell, audit.conclusions, areas_))
+        conclusions = Conclusions(shell, checks)
+        watches = Watching(shell, conclusions, ZoneInfo(timezone))
+        areas_ = Areas(shell, conclusions)
+        deciding = (
+            Audit(shell, conclusions, watches),
+            Usage(shell, conclusions),
+            areas_,
+            Commands(shell, conclusions, areas_),
+            Profiles(shell, watches),
+            Calls(shell, watches),
+        )
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}
         self._observe = Observe(shell).process
         self._world = World()
@@ -123,7 +145,7 @@ class Replay:
     def _fire(self, before: int) -> Iterator[Line]:
         while (fired := self._world.next_due(before)) is not None:
             self._world.clock = max(self._world.clock, fired.due_at)
-            yield from self._decide(_waits_for(fired.name), [], [fired])
+            yield from self._decide(waits_for(fired.name), [], [fired])
 
     def _decided(self) -> Iterator[Line]:
         outputs, self._world.outputs = self._world.outputs, []
@@ -132,7 +154,7 @@ class Replay:
                 back = next(self._world.offsets), self._world.clock
                 message = Delivered(output.topic, output.value, output.key, output.headers, *back)
                 yield from self._decide(output.topic, [message])
-            else:
+            elif output.topic in TOLD:
                 yield self._line(output)
 
     def _line(self, output: Output) -> Line:
@@ -144,9 +166,9 @@ class Replay:
             return {"kind": kind, "at": attributes["ce_time"], "msisdn": msisdn, **ended}
         record = self._codecs[output.topic].decode(output.value)
         if kind != "anomaly":
-            said: Line = {
-                name: record[name] for name in ("reminder_id", "title", "progress", "source_id") if name in record
-            }
+            said: Line = {name: record[name] for name in ("reminder_id", "title", "progress", "source_id")}
+            if record["expires_at"] is not None:
+                said["expires_at"] = iso(record["expires_at"])
             return {"kind": kind, "at": iso(record["occurred_at"]), "msisdn": record["msisdn"], **said}
         return self._anomaly_line(record)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agents import lists
-from agents.profile import Profile, fact, moment, owner_since
+from agents.profile import Profile, fact, has_left, moment, owner_since
 
 ORDER = ("MID_HIGH", "NEW", "CAMPUS", "RURAL")
 """The ranking unless configured otherwise: of several the first is the segment."""
@@ -54,7 +54,7 @@ def segment_at(
 ) -> Segment:
     """The segment as of `at` (ms). `heads` are the heads of `LISTS` by name; what `order` leaves out is none."""
     versions = {name: lists.version_at(heads.get(name), at) for name in LISTS}
-    matches = [] if profile is None or _has_left(profile, at) else _matches(profile, heads, at, order)
+    matches = [] if profile is None or has_left(profile, at) else _matches(profile, heads, at, order)
     winner = matches[0] if matches else None
     name = winner.segment if winner else None
     receipt = {
@@ -70,12 +70,6 @@ def segment_at(
 def _matches(profile: Profile, heads: Mapping[str, lists.Head | None], at: int, order: Sequence[str]) -> list[Match]:
     found = (_TESTS[name](profile, heads, at) for name in order)
     return [match for match in found if match is not None]
-
-
-def _has_left(profile: Profile, at: int) -> bool:
-    left = fact(profile, "left_at", at)
-    since = owner_since(profile, at)
-    return left is not None and (since is None or left[0] >= since)
 
 
 def _mid_high(profile: Profile, heads: Mapping[str, lists.Head | None], at: int) -> Match | None:

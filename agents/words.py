@@ -20,6 +20,24 @@ def state_name(item: Item) -> str:
     return name
 
 
+def plain_state(item: Item) -> str:
+    """A state that is one of the customer, not of each product. Raises `FileError`."""
+    name = state_name(item)
+    if name.endswith(PRODUCT):
+        raise item.fail("is told of one state, not of each product")
+    return name
+
+
+def amount_of_state(item: Item) -> str:
+    """A state that is an amount in yuan. Raises `FileError`."""
+    return _of_form(item, "yuan", "an amount in yuan")
+
+
+def moment_of_state(item: Item) -> str:
+    """A state that is a moment. Raises `FileError`."""
+    return _of_form(item, "milliseconds", "a moment")
+
+
 def occurrence_name(item: Item) -> str:
     """`system.attribute` of what counts each time. Raises `FileError`."""
     name = _name(item)
@@ -57,6 +75,13 @@ def form_of(name: str) -> tuple[str | bool, ...] | str | None:
     words = WORDS.get(system, {})
     form = words.get(attribute.removesuffix("PRODUCT") if name.endswith(PRODUCT) else attribute)
     return (True, False) if form == "boolean" else form
+
+
+def _of_form(item: Item, form: str, wanted: str) -> str:
+    name = plain_state(item)
+    if form_of(name) != form:
+        raise item.fail(f"{name} is not {wanted}")
+    return name
 
 
 def _name(item: Item) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from agents.texts import PLACEHOLDER
 from schemas.errors import UsageError
 
 LANGUAGES = ("zh", "en")
@@ -114,12 +115,29 @@ class Item:
             raise self.fail("should be a time span such as 30 s, 10 min, 24 h or 3 d")
         return int(found[1]) * _UNITS[found[2]]
 
+    def positive_span(self) -> int:
+        """A time span that is more than nothing, in milliseconds."""
+        span = self.span()
+        if span == 0:
+            raise self.fail("should be more than nothing")
+        return span
+
     def one_of(self, *words: str) -> str:
         """One of `words`."""
         value = self.text()
         if value not in words:
             raise self.fail(f"{value!r} is not one of {', '.join(words)}")
         return value
+
+    def filled(self, known: frozenset[str]) -> dict[str, str]:
+        """A text for people whose placeholders can all be filled in."""
+        texts, section = self.texts(), self.section()
+        for language, text in texts.items():
+            for name in PLACEHOLDER.findall(text):
+                if name not in known:
+                    names = ", ".join(f"{{{n}}}" for n in sorted(known)) or "none"
+                    raise section.take(language).fail(f"unknown placeholder {{{name}}}; known are {names}")
+        return texts
 
     def items(self) -> list[Item]:
         """The members of a list."""

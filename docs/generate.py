@@ -17,8 +17,8 @@ import click
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from agents.anomalies import span_text  # noqa: E402
 from agents.rules import load_checks  # noqa: E402
+from agents.texts import span_text  # noqa: E402
 from schemas.catalogue import EVENTS  # noqa: E402
 from schemas.dead_letter import DEAD_LETTER  # noqa: E402
 from schemas.event_type import EventType  # noqa: E402
@@ -213,6 +213,15 @@ def checks() -> str:
     return table(("check", "title", "kind", "deadline", "severity"), rows)
 
 
+def watches() -> str:
+    """Every shipped watch list."""
+    rows = (
+        (code(watch.id), watch.title["zh"], watch.title["en"], watch.kind, watch.severity)
+        for watch in load_checks().watches.values()
+    )
+    return table(("list", "title", "", "kind", "severity"), rows)
+
+
 def faults() -> str:
     """What came of every kind of fault in all recorded runs, and of all together."""
     head = ("fault", "what happens", "runs", "events", "lost", "doubled", "longest pause", "seeds")
@@ -252,6 +261,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "events": events,
     "metrics": metrics,
     "checks": checks,
+    "watches": watches,
 }
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     REFERENCE: SECTIONS,

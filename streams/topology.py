@@ -3,8 +3,8 @@
 state ─────────────► audit ────► anomaly, reminder
 usage ─────────────► usage ────► anomaly, reminder, internal.rate ─► areas ─► anomaly
 command ───────────► commands ─► anomaly, reminder, internal.command ─► commands
-customer, list ────► profiles ─► internal.list ─► profiles
-call ──────────────► calls ────► tagged-call, screen-pop (at once), internal.call ─► calls
+customer, list ────► profiles ─► reminder, internal.list ─► profiles
+call ──────────────► calls ────► tagged-call, reminder, screen-pop (at once), internal.call ─► calls
 contact ───────────► contacts ─► internal.contact ─► contacts
 ticket ────────────► tickets
 retention-task ────► tasks
@@ -17,17 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from agents import desk
 from agents.areas import Areas
 from agents.audit import Audit
 from agents.commands import Commands
+from agents.conclude import Conclusions
 from agents.intake import Intake
 from agents.observe import Observe
 from agents.ports import Batch
 from agents.rules import Checks
 from agents.shell import Counts, Shell
 from agents.usage import Usage
+from agents.watching import Watching
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from streams.settings import Settings
@@ -50,17 +53,19 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
     by_events = settings.clock == "events"
     intake = Intake(codecs, settings.partitions, events_clock=by_events, country_code=settings.country_code)
     shell = Shell(intake, codecs, counts, settings.act_within)
-    audit = Audit(shell, checks)
-    bindings: list[Binding] = []
-    areas = Areas(shell, audit.conclusions)
-    checking = audit, Usage(shell, audit.conclusions), areas, Commands(shell, audit.conclusions, areas)
-    calls = desk.Calls(shell, settings.segments)
-    for agent in (
-        *checking,
-        calls,
-        *(make(shell) for make in (desk.Profiles, desk.Contacts, desk.Tickets, desk.Tasks)),
-    ):
-        bindings.append(Binding(type(agent).__name__.lower(), agent.topics, agent.process))
+    conclusions = Conclusions(shell, checks)
+    watching = Watching(shell, conclusions, ZoneInfo(settings.timezone))
+    areas = Areas(shell, conclusions)
+    agents = (
+        Audit(shell, conclusions, watching),
+        Usage(shell, conclusions),
+        areas,
+        Commands(shell, conclusions, areas),
+        desk.Calls(shell, watching, settings.segments),
+        desk.Profiles(shell, watching),
+        *(make(shell) for make in (desk.Contacts, desk.Tickets, desk.Tasks)),
+    )
+    bindings = [Binding(type(agent).__name__.lower(), agent.topics, agent.process) for agent in agents]
     taken = {topic for binding in bindings for topic in binding.topics}
     rest = tuple(topic for topic, event in EVENTS.items() if event.flow == "in" and topic not in taken)
     return [*bindings, Binding("observe", rest, Observe(shell).process)]

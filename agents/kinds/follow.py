@@ -25,7 +25,7 @@ from agents.verdicts import (
     opened_late,
     start,
 )
-from agents.words import PRODUCT, state_name, value_for
+from agents.words import plain_state, value_for
 from agents.yaml_reader import Item, Section
 
 
@@ -138,9 +138,7 @@ def read(section: Section, check: str, within: int) -> Follow:
 def _held(item: Item) -> dict[str, Any]:
     held = {}
     for _, one in item.section().rest():
-        name = state_name(one.key)
-        if name.endswith(PRODUCT):
-            raise one.key.fail("follow is told of one state, not of each product")
+        name = plain_state(one.key)
         held[name] = value_for(one, name)
     if not held:
         raise item.fail("names no state")

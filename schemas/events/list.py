@@ -18,8 +18,13 @@ WATCH = "watch:"
 _WATCH_LIST = re.compile(r"watch:[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII).fullmatch
 
 
+def is_watch_list(name: str) -> bool:
+    """Whether `name` is one of a watch list, `watch:NAME`."""
+    return _WATCH_LIST(name) is not None
+
+
 def _check_list(name: str) -> None:
-    if name not in LISTS and _WATCH_LIST(name) is None:
+    if name not in LISTS and not is_watch_list(name):
         raise RecordError("bad_value", f"{shown(name)} is not one of {', '.join(LISTS)} or watch:NAME")
 
 

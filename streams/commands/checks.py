@@ -11,33 +11,34 @@ import click
 if TYPE_CHECKING:
     from agents.replay import Replay
     from agents.rules import Check, Checks
+    from agents.watch_files import WatchList
     from streams.settings import Settings
 
 
 @click.group(epilog="Example:  yupan checks list")
 def command() -> None:
-    """List, show, test and replay the checks of the audit (agents/checks and YUPAN_CHECKS)."""
+    """List, show, test and replay the checks of the audit and the watch lists (agents/checks and YUPAN_CHECKS)."""
 
 
 @command.command("list", epilog="Example:  yupan checks list --json")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
-    """List all checks: id, title, kind, deadline, severity."""
+    """List all checks, then the watch lists: id, title, kind, deadline (a watch list has none), severity."""
     settings, checks = _load()
-    for check in checks.by_id.values():
+    for check in _all(checks).values():
         row = _row(check)
         if as_json:
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
             title = check.title[settings.language]
-            click.echo(f"{check.id:<24} {check.kind:<8} {row['within']:>8}  {check.severity:<9} {title}")
+            click.echo(f"{check.id:<24} {check.kind:<8} {row['within'] or '':>8}  {check.severity:<9} {title}")
 
 
 @command.command("show", epilog="Example:  yupan checks show activation")
 @click.argument("check_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on one line.")
 def show(check_id: str, as_json: bool) -> None:
-    """Show one check whole: its rule, its texts, its cases."""
+    """Show one check or watch list whole: its rule, its texts, its cases."""
     settings, checks = _load()
     check = _known(checks, [check_id])[0]
     texts = {name: getattr(check, name) for name in ("cause", "wording", "guidance")}
@@ -63,7 +64,7 @@ def schema() -> None:
 @command.command("test", epilog="Example:  yupan checks test activation")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 def test(ids: tuple[str, ...]) -> int:
-    """Run the cases of all checks, or of those named. Exit code 1 when one is decided otherwise than it expects."""
+    """Run the cases of all checks and watch lists, or of those named. Exit code 1: one is decided otherwise."""
     from agents.cases import differences
 
     _, checks = _load()
@@ -90,14 +91,20 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
     be used are reported with number, field and reason; the exit code is 1 then.
     """
     from agents.replay import Replay
-    from agents.rules import Checks
+    from agents.rules import Check, Checks
+    from agents.watch_files import WatchList
 
     settings, checks = _load()
     file, more = _split(names, checks, bool(only))
     ids = [*(one for word in only for one in word.split(",")), *more]
     end = _time(until, settings) if until else None
     bad = 0
-    run = Replay(Checks(_known(checks, ids)), settings.country_code)
+    asked = _known(checks, ids)
+    run = Replay(
+        Checks([one for one in asked if isinstance(one, Check)], [one for one in asked if isinstance(one, WatchList)]),
+        settings.country_code,
+        settings.timezone,
+    )
     with click.open_file(file, encoding="utf-8", errors="replace") if file == "-" else _open(file) as lines:
         for found in _fed(run, lines):
             if isinstance(found, str):
@@ -134,20 +141,25 @@ def _load() -> tuple[Settings, Checks]:
     return settings, load_checks(settings.checks, settings.deadlines)
 
 
-def _known(checks: Checks, ids: Iterable[str]) -> list[Check]:
-    """The checks with these ids, or all. Raises `UsageError`."""
+def _all(checks: Checks) -> dict[str, Check | WatchList]:
+    """Checks and watch lists, by id."""
+    return {**checks.by_id, **checks.watches}
+
+
+def _known(checks: Checks, ids: Iterable[str]) -> list[Check | WatchList]:
+    """The checks and watch lists with these ids, or all. Raises `UsageError`."""
     from schemas.errors import UsageError
 
-    wanted = list(ids)
+    wanted, known = list(ids), _all(checks)
     for check_id in wanted:
-        if check_id not in checks.by_id:
-            raise UsageError(f"no check {check_id!r}; `yupan checks list` prints {', '.join(checks.by_id)}")
-    return [checks.by_id[check_id] for check_id in wanted or checks.by_id]
+        if check_id not in known:
+            raise UsageError(f"no check {check_id!r}; `yupan checks list` prints {', '.join(known)}")
+    return [known[check_id] for check_id in wanted or known]
 
 
 def _split(names: tuple[str, ...], checks: Checks, several: bool) -> tuple[str, list[str]]:
     """The file, and further ids written behind `--check`."""
-    ids = [name for name in names if several and name in checks.by_id]
+    ids = [name for name in names if several and name in _all(checks)]
     files = [name for name in names if name not in ids]
     if len(files) != 1:
         raise click.UsageError("give one FILE, or - for stdin")
@@ -180,10 +192,11 @@ def _time(text: str, settings: Settings) -> int:
     return round(zoned.timestamp() * 1000)
 
 
-def _row(check: Check) -> dict[str, Any]:
-    from agents.anomalies import span_text
+def _row(check: Check | WatchList) -> dict[str, Any]:
+    from agents.rules import Check
+    from agents.texts import span_text
 
-    within = span_text(check.rule.within, "en")
+    within = span_text(check.rule.within, "en") if isinstance(check, Check) else None
     return {"id": check.id, "title": check.title, "kind": check.kind, "within": within, "severity": check.severity}
 
 

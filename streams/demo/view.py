@@ -279,7 +279,8 @@ class View:
             lines.append(_line(f" 「{words.text(pop['greeting'])}」", "italic yellow"))
         for reminder in pop["reminders"][:1]:
             lines.append(_line(f" ⚠ {words.text(reminder['title'])}", "bold red"))
-            lines.append(Padding(Text(words.text(reminder["cause"]), "red"), (0, 0, 0, 3)))
+            why = reminder["cause"] or reminder["guidance"] or {}
+            lines.append(Padding(Text(words.text(why), "red"), (0, 0, 0, 3)))
         for task in pop["retention_tasks"][:1]:
             lines.append(_line(f" ★ {task['product']}  {task['policy'] or ''}", "magenta"))
         for contact in pop["contacts"][:2]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from agents import memory
+from agents.audit import Audit
+from agents.conclude import Conclusions
 from agents.desk import Calls, Contacts, Profiles, Tasks, Tickets
 from agents.intake import Intake
+from agents.replay import waits_for
+from agents.rules import Checks, load_checks
 from agents.segments import ORDER
 from agents.shell import Shell
+from agents.watching import Watching
 from schemas.codec import codecs
 from schemas.headers import cloud_event
 from schemas.headers import read as read_headers
@@ -20,6 +27,17 @@ MIN = 60_000
 HOUR = 60 * MIN
 DAY = 24 * HOUR
 ALICE = "8613800138000"
+ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def audit_of(shell: Shell, checks: Checks | None = None) -> Audit:
+    """The audit with `checks`, or all that are shipped without the watch lists."""
+    conclusions = Conclusions(shell, checks or Checks(shipped().by_id.values()))
+    return Audit(shell, conclusions, Watching(shell, conclusions, ZONE))
+
+
+shipped = cache(load_checks)
+"""Read once: a world is made for each order in which things may arrive."""
 
 
 class DeskBatch(memory.MemoryBatch):
@@ -59,8 +77,11 @@ class World:
         self.now = T0
         self.ids = itertools.count(1)
         shell = Shell(Intake(self.codecs, partitions), self.codecs, self.counted)
-        self.calls = Calls(shell, order)
-        agents = (self.calls, Contacts(shell), Profiles(shell), Tickets(shell), Tasks(shell))
+        conclusions = Conclusions(shell, shipped())
+        watching = Watching(shell, conclusions, ZONE)
+        audit = Audit(shell, conclusions, watching)
+        self.calls = Calls(shell, watching, order)
+        agents = (audit, self.calls, Contacts(shell), Profiles(shell, watching), Tickets(shell), Tasks(shell))
         self.by_topic = {topic: agent for agent in agents for topic in agent.topics}
 
     def publish(self, name: str, record: dict[str, Any], *, key: str | None = None, event_id: str | None = None) -> str:
@@ -105,12 +126,12 @@ class World:
         for partition, part in enumerate(self.parts):
             while (fired := part.next_due(at + 1)) is not None:
                 self.armed.pop(fired.name, None)
-                self.process(partition, "yupan.call.v1", fired=[fired])
+                self.process(partition, waits_for(fired.name), fired=[fired])
 
     def out(self, name: str) -> list[dict[str, Any]]:
         """The records sent to `yupan.NAME.v1` so far."""
         topic = f"yupan.{name}.v1"
-        return [self.codecs[topic].decode(o.value) for o in self.sent if o.topic == topic]
+        return [self.codecs[topic].decode(o.value) for o in self.sent if o.topic == topic and o.value is not None]
 
     def out_ids(self, name: str) -> list[str]:
         return [read_headers(o.headers)["ce_id"] for o in self.sent if o.topic == f"yupan.{name}.v1"]

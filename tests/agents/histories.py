@@ -14,7 +14,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from agents.replay import Input, Replay
-from agents.rules import SHIPPED, Check, Checks, read_check
+from agents.rules import SHIPPED, Check, Checks, read_file
 from schemas.catalogue import EVENTS
 from schemas.fields import millis
 
@@ -30,7 +30,7 @@ Story = list[tuple[str, int, str]]
 
 
 def check(rule: Any) -> Checks:
-    shipped = read_check(SHIPPED / "activation.yaml")
+    shipped = read_file(SHIPPED / "activation.yaml")
     return Checks([Check(**{**vars(shipped), "rule": rule})])
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agents.audit import Audit
 from agents.kinds.agree import Agree
 from agents.replay import Input, Replay
-from agents.rules import SHIPPED, Check, Checks, read_check
+from agents.rules import SHIPPED, Check, Checks, read_file
 from schemas.catalogue import EVENTS
 from schemas.fields import millis
 from tests.agents.histories import CatchingUp
@@ -122,7 +122,7 @@ def network(values: list[Any]) -> Any:
 
 
 def check(rule: Agree) -> Checks:
-    shipped = read_check(SHIPPED / "activation.yaml")
+    shipped = read_file(SHIPPED / "activation.yaml")
     return Checks([Check(**{**vars(shipped), "rule": rule})])
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from agents.audit import Audit
 from agents.conclude import DEADLINE
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, Output, World
@@ -20,6 +19,7 @@ from schemas.catalogue import EVENTS
 from schemas.codec import codecs
 from schemas.headers import cloud_event
 from schemas.partition import partition_of
+from tests.agents.desk_world import audit_of
 
 STATE, ANOMALY, REMINDER = "yupan.state.v1", "yupan.anomaly.v1", "yupan.reminder.v1"
 ANNA = "8613800138000"
@@ -38,7 +38,7 @@ class Desk:
         self.world = World()
         self.counted: dict[tuple[str, ...], float] = {}
         intake = Intake(CODECS, PARTITIONS, events_clock=events_clock)
-        self.audit = Audit(Shell(intake, CODECS, self), checks or load_checks())
+        self.audit = audit_of(Shell(intake, CODECS, self), checks)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         key = (name, *labels.values())

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from agents import calls, contacts, profile, reminders, states, tasks, tickets
-from agents.audit import Audit
 from agents.conclude import MOST_WAITS
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
-from agents.rules import load_checks
 from agents.shell import Shell
 from agents.states import MOST_STATES
 from agents.texts import TEXT, short
@@ -23,7 +21,7 @@ from schemas.headers import cloud_event
 from schemas.json_lines import Lines
 from schemas.topics import MAX_MESSAGE
 from streams.engine.store import encode
-from tests.agents.desk_world import ALICE, DAY, T0, Counted
+from tests.agents.desk_world import ALICE, DAY, T0, Counted, audit_of
 from tests.agents.desk_world import World as Desk
 
 CODECS = codecs()
@@ -110,7 +108,7 @@ class Auditing:
     def __init__(self) -> None:
         self.world = World()
         self.counted = Counted()
-        self.audit = Audit(Shell(Intake(CODECS, 1), CODECS, self.counted), load_checks(()))
+        self.audit = audit_of(Shell(Intake(CODECS, 1), CODECS, self.counted))
 
     def take(self, attribute: str, value: Any, number: int = 0, **more: Any) -> None:
         data = {"msisdn": ALICE, "system": "crm", "attribute": attribute, "value": value, "occurred_at": T0, **more}

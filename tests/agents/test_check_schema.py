@@ -40,6 +40,12 @@ BEYOND = {
     "unknown-placeholder-system",
     "unknown-placeholder",
     "unknown-system",
+    "watch-each-product",
+    "watch-impossible-value",
+    "watch-no-amount",
+    "watch-no-moment",
+    "watch-soon-without-time",
+    "watch-unknown-placeholder",
     "within-nothing",
 }
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from agents.areas import Areas
-from agents.audit import Audit
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
 from agents.ports import Fired
@@ -22,7 +21,7 @@ from schemas.errors import RecordError
 from schemas.fields import NAME
 from schemas.headers import cloud_event
 from schemas.partition import partition_of
-from tests.agents.desk_world import Counted
+from tests.agents.desk_world import Counted, audit_of
 
 USAGE, ANOMALY, REMINDER = "yupan.usage.v1", "yupan.anomaly.v1", "yupan.reminder.v1"
 NOON = 1_795_320_000_000
@@ -45,7 +44,7 @@ class Network:
             world.clock = NOON
         self.counted = Counted()
         shell = Shell(Intake(CODECS, PARTITIONS), CODECS, self.counted)
-        self.audit = Audit(shell, load_checks())
+        self.audit = audit_of(shell)
         self.usage = Usage(shell, self.audit.conclusions)
         self.areas = Areas(shell, self.audit.conclusions)
         self.brought = [0] * PARTITIONS

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from zoneinfo import ZoneInfo
 
+from agents.conclude import Conclusions
 from agents.desk import Calls
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
 from agents.replay import Input, Replay
 from agents.rules import load_checks
 from agents.shell import Shell
+from agents.watching import Watching
 from benchmarks.slice.day import EVE, Answer, fill, traffic
 from schemas.codec import codecs
 from schemas.headers import Headers
@@ -64,7 +67,8 @@ def test_anomalies() -> None:
 def test_pops_and_the_mix() -> None:
     producer, answer = two_days()
     world = World()
-    desk = Calls(Shell(Intake(CODECS, 0, events_clock=True), CODECS, act_within=24 * HOUR))
+    shell = Shell(Intake(CODECS, 0, events_clock=True), CODECS, act_within=24 * HOUR)
+    desk = Calls(shell, Watching(shell, Conclusions(shell, load_checks()), ZoneInfo("Asia/Shanghai")))
     for number, (topic, value, key, headers) in enumerate(producer.kept):
         if topic == CALL:
             message = Delivered(CALL, value, key, headers, number, START)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from agents.cases import differences
-from agents.rules import read_check
+from agents.rules import read_file
 from docs import generate
 from schemas.catalogue import EVENTS
 from schemas.errors import DEAD_LETTER_REASONS, PartError, UsageError, YupanError
@@ -241,7 +241,7 @@ def test_the_check_shown_is_read_and_its_cases_hold(tmp_path: Path) -> None:
     assert blocks
     for block in blocks:
         (tmp_path / "shown.yaml").write_text(block, "utf-8")
-        assert differences(read_check(tmp_path / "shown.yaml")) == []
+        assert differences(read_file(tmp_path / "shown.yaml")) == []
 
 
 @pages

@@ -16,6 +16,7 @@ from typing import Any
 from agents.event import Event
 from agents.intake import Intake, Reroute
 from agents.memory import Delivered, MemoryBatch, Output, World
+from agents.replay import waits_for
 from agents.rules import load_checks
 from agents.shell import NoCounts
 from agents.usage import TICKER
@@ -37,6 +38,7 @@ from tests.faults.workload import CODECS, DEADLINES, PARTITIONS, UPSTREAM, Known
 FIRST = ("yupan.customer.v1", "yupan.list.v1", "yupan.internal.list.v1")
 LAST = ("yupan.call.v1", "yupan.command.v1")
 POP, TAGGED, RATE = "yupan.screen-pop.v1", "yupan.tagged-call.v1", "yupan.internal.rate.v1"
+REMINDER = "yupan.reminder.v1"
 BETWEEN = ("reminders", "retention_tasks", "contacts", "tickets")
 """Fields of a pop that depend on what else had arrived before the call."""
 OF_TIME = ("~ticks/", "~counted/")
@@ -121,7 +123,7 @@ class Answer:
     def _fire(self, world: World, partition: int, before: int) -> None:
         while (fired := world.next_due(before)) is not None:
             world.clock = max(world.clock, fired.due_at)
-            topic = "yupan.state.v1" if fired.name.startswith("check/") else "yupan.call.v1"
+            topic = waits_for(fired.name)
             with MemoryBatch(world, topic, [], [fired], partition) as batch:
                 self._process[topic](batch)
 
@@ -231,6 +233,10 @@ def known(records: Iterable[Record]) -> Known:
     for record in records:
         if record.topic == dead.DEAD_LETTER:
             found["dead", record.headers[dead.TYPE]] += 1
+        elif record.topic == REMINDER:
+            msisdn, _, reminder_id = (record.key or b"").decode().partition("|")
+            if reminder_id.startswith("watch-"):
+                found["watch", msisdn, "withdrawn" if record.value is None else "told"] += 1
         elif record.topic in ("yupan.anomaly.v1", POP, TAGGED):
             said = CODECS[record.topic].decode(record.value)
             if record.topic == POP:

@@ -157,7 +157,9 @@ def test_a_rerouted_record_that_came_twice_is_found() -> None:
     assert verdict([*made.records, copy], made.rows).doubles == 2  # the copy, and the story's end
 
 
-@pytest.mark.parametrize("key", ["states/", "waits/", "profile/", "contacts/", "calls/", "reminders/", "~list/"])
+@pytest.mark.parametrize(
+    "key", ["states/", "waits/", "profile/", "contacts/", "calls/", "reminders/", "watched/", "~list/"]
+)
 def test_a_ledger_record_that_is_another_is_lost_and_doubled(key: str) -> None:
     made = made_up()
     one = some(made.records, lambda r: r.topic == LEDGER and (r.key or b"").startswith(key.encode()))

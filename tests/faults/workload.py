@@ -44,7 +44,7 @@ PHASES = (
 )
 BROKEN = ("not_avro", "unknown_schema", "wrong_key", "bad_value", "wrong_partition", "fine")
 """Why a record cannot be used; `fine`: it is on a wrong partition for the first time, and is sent on."""
-UNSURE = ("anomaly", "pop")
+UNSURE = ("anomaly", "pop", "watch")
 """What depends on the order in which the events of one customer come."""
 CODECS = codecs()
 Known = Counter[tuple[str, ...]]
@@ -127,10 +127,13 @@ class Stories:
             self.stage(1, list(self.use(msisdn)))
         if self.chance.random() < 0.15:
             self.ordered(self.msisdn())
+        if self.chance.random() < 0.3:
+            self.watched(self.msisdn())
         self.stage(1, list(self.care(msisdn, at)))
         self.stage(0, [self.contact(msisdn, at - 100_000 - n) for n in range(self.chance.randrange(3))])
         if self.chance.random() < 0.45:
             self.stage(1, list(self.call(msisdn, segment, at)))
+            self.known["watch", msisdn, "withdrawn"] += segment == "NEW"  # it is no first call any more
         if self.chance.random() < 0.15:  # of a stranger and before the list was replaced: it may come in any stage
             self.stage(0, list(self.call(self.msisdn(), None, at - 200_000)))
 
@@ -151,6 +154,7 @@ class Stories:
             None: [self.line(CUSTOMER, {"msisdn": msisdn, "facts": {"brand": "GOTONE"}}, -90_000)],
         }
         self.stage(0, lines[kind])
+        self.known["watch", msisdn, "told"] += kind == "NEW"
         return None if kind in ("OUTDATED", "LEFT") else kind
 
     def states(self, msisdn: str) -> Iterator[Line]:
@@ -225,6 +229,33 @@ class Stories:
             yield self.line(STATE, self.state(msisdn, "hlr", "status", "active"), later)
             yield self.line(STATE, self.state(msisdn, "crm", "status", "active"), later)
             self.known["anomaly", msisdn, "RESOLVED"] += 1
+
+    def watched(self, msisdn: str) -> None:
+        """Somebody on a watch list, by a list or by what is known, and perhaps not any more."""
+        entry = {"list": "watch:roaming-bill", "action": "ADD", "msisdn": msisdn}
+        ends = self.base + 86_400_000
+        fee = self.line(CUSTOMER, {"msisdn": msisdn, "facts": {"monthly_fee": 58}}, -90_000)
+        kind = self.chance.choice(("listed", "low", "stopped"))
+        begins, over = {
+            "listed": (
+                [self.line(LIST, {**entry, "valid_to": ends}, -80_000)],
+                self.line(LIST, {**entry, "action": "REMOVE"}, -40_000),
+            ),
+            "low": (
+                [fee, self.line(STATE, self.state(msisdn, "ocs", "balance", 40), -50_000)],
+                self.line(STATE, self.state(msisdn, "ocs", "balance", 140), -40_000),
+            ),
+            "stopped": (
+                [self.line(STATE, self.state(msisdn, "crm", "status", "suspended"), -50_000)],
+                self.line(STATE, self.state(msisdn, "crm", "status", "active"), -40_000),
+            ),
+        }[kind]
+        self.stage(0, begins[:1])
+        self.stage(1, begins[1:])
+        self.known["watch", msisdn, "told"] += 1
+        if self.chance.random() < 0.5:
+            self.told[1][-1].append(over)
+            self.known["watch", msisdn, "withdrawn"] += 1
 
     def use(self, msisdn: str) -> Iterator[Line]:
         """Attempts to call, of which three may fail in a row; each counts for its cell."""

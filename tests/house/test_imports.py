@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from tests.house.source import PACKAGES, ROOT, module_of, python_files, tree
 
 # Found by looking into their directory, or by the person who calls them.
-DISCOVERED = ("schemas.events.", "agents.kinds.", "streams.commands.")
+DISCOVERED = ("schemas.events.", "agents.kinds.", "agents.watches.", "streams.commands.")
 ENTRY_POINTS = {"streams.cli", "streams.__main__"}
 SEAM_TO_FAUST = {"streams/app.py", "streams/engine/transport.py"}
 

@@ -1,0 +1,228 @@
+"""The watch lists at work (#54): whoever tells something of a customer asks here what is to be reminded of now.
+
+Ledger record `watched/MSISDN`: `{"v": 1, "standing": {NAME: [reminder_id, until, words, entry's time]}, "again": {NAME:
+ms}, "cause": [id, ms, traceparent?]}`: what the desk is reminded of, when to judge again though nothing comes, and what
+was the last to change that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from agents import members
+from agents.conclude import Conclusions
+from agents.event import Event
+from agents.ports import Batch, Fired
+from agents.reminding import Why, remind, withdraw
+from agents.shell import Shell
+from agents.texts import fill
+from agents.watch import CALLS, NOTHING, Finding, Known, Words, called_key, judged, spoken, with_answered
+from agents.watch_files import WatchList
+from agents.yaml_reader import LANGUAGES
+from schemas.events.customer import TIMES
+from schemas.events.list import WATCH
+
+DEADLINE = "watch"
+"""The name of a customer's deadline, and of a page's."""
+READS = ("yupan.list.v1", "yupan.customer.v1", "yupan.state.v1", "yupan.call.v1")
+PAGES = ("yupan.internal.list.v1",)
+PACE = 50
+"""Milliseconds between two pages of a list that was replaced: calls go before."""
+Standing = list[Any]
+
+
+class Cause(NamedTuple):
+    """What has told something."""
+
+    id: str
+    at: int
+    traceparent: str | None = None
+
+
+class Watching:
+    """Opens, changes and withdraws the reminders of watch lists. `zone`: in which their texts tell the time."""
+
+    def __init__(self, shell: Shell, conclusions: Conclusions, zone: ZoneInfo) -> None:
+        """`conclusions`: whose checks are in force."""
+        self.shell = shell
+        self.conclusions = conclusions
+        self.zone = zone
+
+    # --- what has come
+
+    def state(self, batch: Batch, event: Event, name: str) -> None:
+        """A state of a customer is another one."""
+        names = self.conclusions.checks.reminding(name)
+        if names and self._may_change(batch, event, names):
+            self._look(batch, event.record["msisdn"], names, _cause(event))
+
+    def _may_change(self, batch: Batch, event: Event, names: Iterable[str]) -> bool:
+        """What most changes of a status are spared: nothing stands, and no rule says that it should."""
+        msisdn, rules = event.record["msisdn"], self.conclusions.checks.watches
+        if batch.get(_key(msisdn)) is not None:
+            return True
+        known = Known(batch.get, msisdn, max(batch.now(), event.occurred_at))
+        return any(rules[name].rule.find(known) != NOTHING for name in names)
+
+    def facts(self, batch: Batch, event: Event) -> None:
+        """Facts of a customer have come."""
+        facts = event.record["facts"]
+        if not facts.keys().isdisjoint(TIMES):  # another owner, perhaps
+            names: Iterable[str] = self._all(batch, event.record["msisdn"])
+        else:
+            names = {name for fact in facts for name in self.conclusions.checks.reminding(f"fact.{fact}")}
+        self._look(batch, event.record["msisdn"], sorted(names), _cause(event))
+
+    def entry(self, batch: Batch, event: Event, *, is_first: bool) -> None:
+        """An entry of a list has come, or its end. `is_first`: nothing was known of this list and customer."""
+        name, msisdn = event.record["list"], event.record["msisdn"]
+        if name.startswith(WATCH):
+            if is_first:
+                members.note(batch, name, msisdn)
+            self._look(batch, msisdn, (name,), _cause(event))
+
+    def replaced(self, batch: Batch, event: Event) -> None:
+        """A list has been replaced: its members are judged anew, page by page."""
+        name = event.record["list"]
+        if not name.startswith(WATCH):
+            return
+        last = members.replaced(batch, name, _cause(event))
+        begin = max(batch.now(), event.occurred_at)
+        for number in range(1, last + 1):
+            batch.arm(members.page_key(name, number), DEADLINE, begin + number * PACE, PAGES)
+        self._page(batch, name, 0)
+
+    def call(self, batch: Batch, msisdn: str, event: Event, answered: int | None, over: int | None) -> None:
+        """A call of a customer was `answered`, or one that was is `over` (ms); None: it is not news."""
+        key = called_key(msisdn)
+        batch.put(key, with_answered(batch.get(key), answered, over))
+        self._look(batch, msisdn, self.conclusions.checks.reminding(CALLS), _cause(event))
+
+    def fired(self, batch: Batch, fired: Fired) -> None:
+        """It is time to judge a customer, or the members of a page."""
+        if fired.customer.startswith("~"):
+            self._page(batch, *members.of_page(fired.customer))
+            return
+        record = batch.get(_key(fired.customer))
+        if record is not None:
+            cause, _, traceparent = record["cause"]
+            due = [name for name, at in record["again"].items() if at <= fired.due_at]
+            self._look(batch, fired.customer, due, Cause(f"{cause}|{fired.due_at}", fired.due_at, traceparent))
+
+    def _page(self, batch: Batch, name: str, number: int) -> None:
+        cause = Cause(*members.cause(batch, name))
+        for msisdn in members.page(batch, name, number):
+            self._look(batch, msisdn, (name,), cause)
+
+    def _all(self, batch: Batch, msisdn: str) -> set[str]:
+        """All watch lists that may say something of a customer."""
+        profile = batch.get(f"profile/{msisdn}")
+        listed = profile["lists"] if profile else ()
+        return {*self.conclusions.checks.watches, *(name for name in listed if name.startswith(WATCH))}
+
+    # --- what is to be done
+
+    def _look(self, batch: Batch, msisdn: str, names: Iterable[str], cause: Cause) -> None:
+        """Judge some watch lists as of now, and do what follows."""
+        known = Known(batch.get, msisdn, max(batch.now(), cause.at))
+        before = batch.get(_key(msisdn)) or _NOTHING
+        standing, again = dict(before["standing"]), dict(before["again"])
+        for name in names:
+            watch = self.conclusions.checks.watches.get(name)
+            found = judged(name, None if watch is None else watch.rule, known)
+            stands = self._follow(batch, name, known, standing.pop(name, None), found, cause)
+            if stands is not None:
+                standing[name] = stands
+            again.pop(name, None)
+            if found.again is not None:
+                again[name] = found.again
+        if standing != before["standing"] or again != before["again"]:
+            self._keep(batch, msisdn, before, {"v": 1, "standing": standing, "again": again, "cause": list(cause)})
+
+    def _keep(self, batch: Batch, msisdn: str, before: Any, after: Any) -> None:
+        if after["standing"] or after["again"]:
+            batch.put(_key(msisdn), after)
+        else:
+            batch.delete(_key(msisdn))
+        armed, due = _first(before["again"]), _first(after["again"])
+        if due is not None and due != armed:
+            batch.arm(msisdn, DEADLINE, due, READS)
+        elif due is None and armed is not None:
+            batch.disarm(msisdn, DEADLINE)
+
+    def _follow(
+        self, batch: Batch, name: str, known: Known, held: Standing | None, found: Finding, cause: Cause
+    ) -> Standing | None:
+        """Bring the reminder of one list to what was found; what stands then."""
+        if not found.stands:
+            if held is not None:
+                why = _why(held[0], "withdrawn", cause)
+                withdraw(self.shell, batch, "WATCH", known.msisdn, held[0], why, _ended(held, known.at))
+            return None
+        watch = self.conclusions.checks.watches.get(name)
+        words = {} if watch is None else watch.rule.words(known)
+        told = [found.until, {n: repr(word) for n, word in words.items()}, found.entry and found.entry["at"]]
+        if held is not None and held[1:] == told:
+            return held
+        reminder_id = _reminder_id(name, known.msisdn, cause) if held is None else held[0]
+        reminder = {
+            "reminder_id": reminder_id,
+            "msisdn": known.msisdn,
+            "kind": "WATCH",
+            "title": dict.fromkeys(LANGUAGES, name) if watch is None else dict(watch.title),
+            **self._texts(watch, words, found.entry or {}),
+            "progress": None,
+            "severity": "WARNING" if watch is None else watch.severity,
+            "expires_at": found.until,
+            "source_id": name,
+            "occurred_at": cause.at,
+        }
+        why = _why(reminder_id, "opened" if held is None else "changed", cause)
+        remind(self.shell, batch, reminder, why, opens=held is None)
+        return [reminder_id, *told]
+
+    def _texts(self, watch: WatchList | None, words: Words, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What the reminder says; what the list's entry says goes before what the list's file does."""
+        texts: dict[str, Any] = {"cause": None, "wording": None, "guidance": None}
+        if watch is not None:
+            said = {language: spoken(words, language, self.zone) for language in LANGUAGES}
+            for name in texts:
+                text: Mapping[str, str] = getattr(watch, name)
+                texts[name] = {lang: fill({lang: text[lang]}, said[lang])[lang] for lang in text}
+        for name in ("wording", "guidance"):
+            if name in entry:
+                texts[name] = {**(texts[name] or {}), **entry[name]}
+        return texts
+
+
+_NOTHING: dict[str, Any] = {"standing": {}, "again": {}, "cause": None}
+
+
+def _key(msisdn: str) -> str:
+    return f"watched/{msisdn}"
+
+
+def _cause(event: Event) -> Cause:
+    return Cause(f"{event.source}|{event.id}", event.occurred_at, event.traceparent)
+
+
+def _first(again: dict[str, int]) -> int | None:
+    return min(again.values(), default=None)
+
+
+def _why(reminder_id: str, action: str, cause: Cause) -> Why:
+    return Why(f"{reminder_id}|{action}|{cause.id}", cause.at, cause.traceparent)
+
+
+def _ended(held: Standing, at: int) -> str:
+    """Why a reminder is withdrawn."""
+    return "expired" if held[1] is not None and held[1] <= at else "over"
+
+
+def _reminder_id(name: str, msisdn: str, cause: Cause) -> str:
+    """The same cause makes the same reminder, also when it is replayed."""
+    digest = hashlib.sha256("\x00".join((name, cause.id, msisdn)).encode()).hexdigest()
+    return f"watch-{name.removeprefix(WATCH)}-{digest[:32]}"
