@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from agents import anomalies, life
-from agents.conclude import Conclusions
+from agents.conclude import Conclusions, Group
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.shell import Shell
 from agents.usage import RATE, begin_ticking, counted_key
-from agents.verdicts import AreaChange, Decision
+from agents.verdicts import AreaChange, Decision, Open
 
 DEADLINE = "rate/"
 """What the names of our deadlines begin with; the check's id follows."""
@@ -109,6 +109,7 @@ class Areas:
                 rates = {**rates, "former": life.former_of(decision)}
             elif rates["open"] is not None:
                 rates = {**rates, "open": decision.anomaly}
+        known = held["checks"].get(check_id)
         batch.put(_key(area), {**held, "checks": {**held["checks"], check_id: rates}})
         if change.due is not None:
             batch.arm(area, DEADLINE + check_id, change.due, self.topics)
@@ -116,6 +117,10 @@ class Areas:
             self._note_open(batch, area, check_id, decision)
             check = self.conclusions.checks.by_id[check_id]
             self.conclusions.announce(batch, anomalies.anomaly_record(check, decision, area=area), decision)
+        if decisions:
+            check = self.conclusions.checks.by_id[check_id]
+            groups = _group(area, known and known["open"]), _group(area, rates["open"])
+            self.conclusions.join(batch, check, groups, decisions[-1])
 
     def _note_open(self, batch: Batch, area: str, check_id: str, decision: Decision) -> None:
         key = f"~open/{decision.anomaly['id']}"
@@ -123,6 +128,13 @@ class Areas:
             batch.delete(key)
         else:
             batch.put(key, {"v": 1, "area": area, "check": check_id})
+
+
+def _group(area: str, anomaly: Open | None) -> Group | None:
+    per, _, name = area.partition(":")
+    if anomaly is None:
+        return None
+    return Group(anomaly, None, name) if per == "cell" else Group(anomaly, name)
 
 
 def _key(area: str) -> str:

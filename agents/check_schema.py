@@ -125,6 +125,16 @@ CHECK: dict[str, Any] = {
     **TEXTS,
     "cases": _cases(EXPECTED),
 }
+ALERT = {
+    "type": "object",
+    "properties": {
+        "by": {"enum": ["region", "all"]},
+        "at_least": {"type": "integer", "minimum": 1},
+        "wait": {"$ref": "#/$defs/span"},
+        "guidance": {"$ref": "#/$defs/text"},
+    },
+    "additionalProperties": False,
+}
 WATCH: dict[str, Any] = {
     "id": {"type": "string", "pattern": r"^watch:[a-z0-9][a-z0-9_.-]{0,63}$"},
     **TEXTS,
@@ -140,7 +150,7 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "required": ["kind"],
         "oneOf": [
-            *(_of_kind(kind, kind_module(kind), CHECK) for kind in kind_names()),
+            *(_of_kind(kind, kind_module(kind), CHECK, {"alert": ALERT}) for kind in kind_names()),
             *(_of_kind(kind, watch_kind_module(kind), WATCH) for kind in watch_kind_names()),
         ],
         "$defs": {
@@ -156,12 +166,12 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _of_kind(kind: str, module: Any, common: dict[str, Any]) -> dict[str, Any]:
+def _of_kind(kind: str, module: Any, common: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
     about = (module.__doc__ or "").splitlines()[0]
     return {
         "title": kind,
         "description": about,
-        "properties": {"kind": {"const": kind}, **common, **module.SCHEMA},
+        "properties": {"kind": {"const": kind}, **common, **(optional or {}), **module.SCHEMA},
         "required": ["kind", *common, *module.REQUIRED],
         "additionalProperties": False,
     }

@@ -7,7 +7,7 @@ Ledger record `waits/MSISDN`: `{"v": 1, "waits": {"activation": Wait, "subscript
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents import anomalies, life, reminders
 from agents.event import Event
@@ -16,14 +16,29 @@ from agents.reminding import Why, remind, withdraw
 from agents.rules import Check, Checks, Watch
 from agents.shell import Shell
 from agents.states import Held, held, states_key
-from agents.verdicts import Change, Decision, Due, Former, Outcome, Verdict, Wait, on_event
+from agents.verdicts import Change, Decision, Due, Former, Open, Outcome, Verdict, Wait, on_event
+from schemas.masking import mask
 
+INCIDENT = "yupan.internal.incident.v1"
 DEADLINE = "check/"
 """What the names of our deadlines begin with; `|SUBJECT` follows the check's id where there is one."""
 MOST_FORMER = 16
 """Anomalies remembered of a customer after their end."""
 MOST_WAITS = 64
 """Waits kept of one customer and check where each transaction has its own."""
+
+
+class Group(NamedTuple):
+    """An open anomaly and where it is: what makes it part of an incident."""
+
+    anomaly: Open
+    region: str | None
+    cell: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str | None, str | None]:
+        """What is equal for all that are one incident of a check."""
+        return self.anomaly["cause_code"], self.region, self.cell
 
 
 class Conclusions:
@@ -129,7 +144,8 @@ class Conclusions:
         if outcome.decisions:
             outcome = life.continued(outcome, waits.former(name))
             waits.remember(name, outcome.decisions)
-        if outcome.wait is not waits.get(name):
+        before = waits.get(name)
+        if outcome.wait is not before:
             waits.set(name, outcome.wait)
         due = _due(outcome.wait)
         if due is not None and due != armed:
@@ -138,6 +154,40 @@ class Conclusions:
             batch.disarm(waits.msisdn, DEADLINE + name)
         for decision in outcome.decisions:
             self._send(batch, check, waits.msisdn, decision)
+        if outcome.decisions:
+            self._join(batch, check, waits.msisdn, before, outcome)
+
+    def _join(self, batch: Batch, check: Check, msisdn: str, before: Wait | None, outcome: Outcome) -> None:
+        """Bring what is open, or is so no more, to its incident."""
+        groups = _group(check, before), _group(check, outcome.wait)
+        self.join(batch, check, groups, outcome.decisions[-1], mask(msisdn))
+
+    def join(
+        self,
+        batch: Batch,
+        check: Check,
+        groups: tuple[Group | None, Group | None],
+        decision: Decision,
+        example: str | None = None,
+    ) -> None:
+        """What is open was part of one group and is part of another: tell the incidents. `example`: whose, masked."""
+        before, after = groups
+        if before is not None and after is not None and before.key == after.key:
+            return
+        for group, joins in ((before, False), (after, True)):
+            if group is not None:
+                record = {
+                    "check": check.id,
+                    "cause_code": group.anomaly["cause_code"],
+                    "cell": group.cell,
+                    "region": group.region,
+                    "severity": check.severity,
+                    "joins": joins,
+                    "example": example,
+                    "occurred_at": decision.at,
+                }
+                event_id = f"{group.anomaly['id']}|{'joins' if joins else 'leaves'}|{decision.cause_id}"
+                self.shell.emit(batch, INCIDENT, record, event_id, traceparent=decision.traceparent)
 
     def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
         """The anomaly, then its reminder."""
@@ -220,6 +270,12 @@ class _Waits:
 
 def _name(check: Check, subject: str) -> str:
     return f"{check.id}|{subject}" if subject else check.id
+
+
+def _group(check: Check, wait: Wait | None) -> Group | None:
+    if wait is None or wait["open"] is None:
+        return None
+    return Group(wait["open"], wait["region"] if check.alert.by_region else None)
 
 
 def _due(wait: Wait | None) -> int | None:

@@ -11,12 +11,13 @@ from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from agents import anomalies, areas, reminders, usage, watching
+from agents import anomalies, areas, incidents, reminders, usage, watching
 from agents.areas import Areas
 from agents.audit import Audit
 from agents.commands import Commands
 from agents.conclude import Conclusions
 from agents.desk import FORGET, Calls, Profiles
+from agents.incidents import Incidents
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.observe import Observe
@@ -34,8 +35,8 @@ from schemas.fields import check_international, check_length, iso
 
 Line = dict[str, Any]
 PARTITIONS = 1
-TOLD = (anomalies.TOPIC, reminders.TOPIC)
-"""What is told of the decisions: those about customers, not about their calls."""
+TOLD = (anomalies.TOPIC, reminders.TOPIC, incidents.ALERT)
+"""What is told of the decisions: those of checks and watch lists, not of calls."""
 
 
 class Input(NamedTuple):
@@ -84,6 +85,7 @@ _WAITING = {
     areas.DEADLINE: Areas.topics[0],
     usage.TICK: Usage.topics[0],
     watching.DEADLINE: Profiles.topics[0],
+    incidents.DEADLINE: Incidents.topics[0],
     FORGET: Calls.topics[0],
 }
 """By what the names of deadlines begin with."""
@@ -106,6 +108,7 @@ class Replay:
             Usage(shell, conclusions),
             areas_,
             Commands(shell, conclusions, areas_),
+            Incidents(shell, conclusions),
             Profiles(shell, watches),
             Calls(shell, watches),
         )
@@ -165,6 +168,10 @@ class Replay:
             ended = {"reminder_id": reminder_id, "withdrawn": attributes[WITHDRAWN]}
             return {"kind": kind, "at": attributes["ce_time"], "msisdn": msisdn, **ended}
         record = self._codecs[output.topic].decode(output.value)
+        if kind == "alert":
+            names = ("incident_id", "check", "cause_code", "cell", "region", "count", "summary")
+            about = {name: record[name] for name in names}
+            return {"kind": kind, "at": iso(record["occurred_at"]), "msisdn": None, "told": record["status"], **about}
         if kind != "anomaly":
             said: Line = {name: record[name] for name in ("reminder_id", "title", "progress", "source_id")}
             if record["expires_at"] is not None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from agents import kinds
 from agents.case_files import Case, anomaly, read_cases
+from agents.incident import Alerting
 from agents.verdicts import AreaRule, Rule
 from agents.watch_files import SEVERITIES, Text, WatchList, read_watch
 from agents.yaml_reader import FileError, Item, Section, load
@@ -40,6 +41,7 @@ class Check:
     cause: Text
     wording: Text
     guidance: Text
+    alert: Alerting
     cases: Sequence[Case]
     file: Path
 
@@ -133,9 +135,27 @@ def _check(section: Section, check_id: str, deadlines: Mapping[str, int]) -> Che
     severity = section.take("severity").one_of(*SEVERITIES)
     rule: Rule | AreaRule = kind_module(kind).read(section, check_id, deadlines.get(check_id, within))
     texts = {name: section.take(name).filled(rule.placeholders) for name in ("cause", "wording", "guidance")}
+    alert = _alerting(section.get("alert"))
     cases = read_cases(section, anomaly)
     section.finish()
-    return Check(check_id, title, kind, severity, rule, cases=cases, file=section.here.file, **texts)
+    return Check(check_id, title, kind, severity, rule, alert=alert, cases=cases, file=section.here.file, **texts)
+
+
+def _alerting(item: Item | None) -> Alerting:
+    """The key `alert`: how technicians are told. Raises `FileError`."""
+    if item is None:
+        return Alerting()
+    section = item.section()
+    by, at_least, wait = (section.get(name) for name in ("by", "at_least", "wait"))
+    guidance = section.get("guidance")
+    section.finish()
+    default = Alerting()
+    return Alerting(
+        by_region=by is None or by.one_of("region", "all") == "region",
+        at_least=default.at_least if at_least is None else at_least.count(),
+        wait=default.wait if wait is None else wait.span(),
+        guidance={} if guidance is None else guidance.texts(),
+    )
 
 
 def kind_names() -> list[str]:

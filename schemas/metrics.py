@@ -53,6 +53,7 @@ METRICS = (
         "Reminders opened, changed, withdrawn, or dropped by the ledger",
         ("kind", "action"),
     ),
+    Metric("yupan_alerts", "counter", "Incidents told to technicians: begun or grown, and over", ("check", "status")),
     Metric("yupan_pops", "counter", "Screen pops sent, by the caller's segment", ("segment",)),
     Metric("yupan_calls", "counter", "Call phases tagged, by segment", ("segment",)),
     Metric("yupan_ids_dropped", "counter", "Ids of occurrences forgotten before their 24 h", ("topic",)),
@@ -91,5 +92,8 @@ METRICS = (
     Metric("yupan_sink_latency_seconds", "histogram", "Duration of one insert", ("table",)),
     Metric("yupan_sink_failures", "counter", "Inserts that failed and are tried again", ("sink",)),
     Metric("yupan_sink_up", "gauge", "1 while the sink takes rows, 0 while it is waited for", ("sink",)),
+    # Alertmanager
+    Metric("yupan_incidents_firing", "gauge", "Incidents that fire now, as the role alerts knows them", ()),
+    Metric("yupan_alerts_pushed", "counter", "Alerts that Alertmanager has taken, repeats included", ()),
     Metric("yupan_build_info", "gauge", "Always 1; the version is a label", ("version",)),
 )

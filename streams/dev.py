@@ -19,7 +19,7 @@ from streams.parts.ports import HOST, free_port
 from streams.parts.tansu import Tansu
 from streams.settings import Settings
 from streams.supervisor import Supervisor
-from streams.topology import ROLES
+from streams.topology import roles
 
 PARTITIONS = 4
 
@@ -110,7 +110,9 @@ class Stack:
     def _start_workers(self) -> None:
         if not self._workers:
             return
-        supervisor = Supervisor(ROLES, self._workers, self.settings.environ(), self.directory / "workers")
+        supervisor = Supervisor(
+            roles(self.settings), self._workers, self.settings.environ(), self.directory / "workers"
+        )
         self.supervisor = supervisor
         self._exit.callback(supervisor.stop)
         supervisor.start(self.settings.partitions)

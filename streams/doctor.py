@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from schemas.errors import PartError, YupanError
-from streams.settings import Settings
+from streams.settings import Settings, without_password
 
 OURS = ("schemas", "agents", "sinks", "streams")
 LEAST_FREE = 1 << 30
@@ -83,8 +83,8 @@ def _names(_: Settings) -> Answer:
 def _checks(settings: Settings) -> Answer:
     from agents.rules import load_checks
 
-    checks = load_checks(settings.checks, settings.deadlines).by_id
-    return "ok", f"{len(checks)} checks: {', '.join(checks)}", ""
+    checks = load_checks(settings.checks, settings.deadlines)
+    return "ok", f"{len(checks.by_id)} checks: {', '.join(checks.by_id)}; {len(checks.watches)} watch lists", ""
 
 
 def _broker(settings: Settings) -> Answer:
@@ -145,6 +145,15 @@ def _clickhouse(settings: Settings) -> Answer:
     return "ok", f"version {version}, tables are up to date", ""
 
 
+def _alertmanager(settings: Settings) -> Answer:
+    if not settings.alertmanager:
+        return "ok", "no Alertmanager: alerts stay on yupan.alert.v1", ""
+    from sinks.alertmanager import Alertmanager
+
+    Alertmanager(settings.alertmanager).require_ready()
+    return "ok", f"ready: {without_password(', '.join(settings.alertmanager))}", ""
+
+
 def _ledger(settings: Settings) -> Answer:
     if settings.ledger == "memory":
         return "ok", "in memory: a worker that starts reads the changelog", ""
@@ -185,7 +194,7 @@ def _shown(address: str) -> str | None:
 
 
 def _worker(address: str, shown: str) -> Answer:
-    waited_for = [part for name, part in WAITED_FOR.items() if re.search(rf"^{name}{{.*}} 0\.0$", shown, re.MULTILINE)]
+    waited_for = [part for name, part in WAITED_FOR.items() if re.search(rf"^{name} 0\.0$", shown, re.MULTILINE)]
     if waited_for:
         remedy = "it goes on by itself when that is back"
         return "warn", f"the worker that shows its metrics on {address} waits for {' and '.join(waited_for)}", remedy
@@ -201,10 +210,15 @@ QUESTIONS: dict[str, Callable[[Settings], Answer]] = {
     "workers": _workers,
     "registry": _registry,
     "clickhouse": _clickhouse,
+    "alertmanager": _alertmanager,
     "ledger": _ledger,
     "metrics": _metrics,
 }
-WAITED_FOR = {"yupan_broker_up": "the broker", "yupan_sink_up": "ClickHouse"}
+WAITED_FOR = {
+    "yupan_broker_up{.*}": "the broker",
+    'yupan_sink_up{sink="clickhouse"}': "ClickHouse",
+    'yupan_sink_up{sink="alertmanager"}': "Alertmanager",
+}
 """Metrics of a worker that are 0 while it waits."""
 NEEDS = {"topics": "kafka", "workers": "kafka"}
 """Questions that nobody can answer when another one failed."""

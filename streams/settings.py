@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.errors import UsageError
@@ -68,6 +69,13 @@ def _segments(value: Any) -> tuple[str, ...]:
     return tuple(_must(set(found) <= known and len(set(found)) == len(found), found))
 
 
+def _addresses(value: Any) -> tuple[str, ...]:
+    found = tuple(value) if isinstance(value, list) else tuple(word.strip() for word in str(value).split(","))
+    return tuple(
+        _must(word.startswith(("http://", "https://")) and bool(urlsplit(word).hostname), word) for word in found
+    )
+
+
 def _pairs(value: Any) -> dict[str, str]:
     pairs = value.items() if isinstance(value, dict) else (p.split("=", 1) for p in str(value).split(",") if p)
     return {key.strip(): str(word).strip() for key, word in pairs}
@@ -101,6 +109,7 @@ _LEDGER = Form("memory or rocksdb:///directory", lambda v: _must(v == "memory" o
 _DIRECTORIES = Form("existing directories, separated by ':'", _directories)
 _SEGMENTS = Form("some of MID_HIGH,NEW,CAMPUS,RURAL, each once, separated by ','", _segments)
 _PAIRS = Form("librdkafka settings KEY=VALUE, separated by ','", _pairs)
+_ADDRESSES = Form("addresses that start with http:// or https://, separated by ','", _addresses)
 _SHARE = Form("a number from 0 to 1", _share)
 _ADDRESS = Form("host:port", _address)
 _COUNTRY = Form(
@@ -130,6 +139,9 @@ class Settings:
         "clickhouse://default:@127.0.0.1:9000/yupan",
         _starts("clickhouse://", "chdb:///", "chdb+http://"),
         "ClickHouse: clickhouse://user:password@host:port/db, chdb:///directory, chdb+http://TOKEN@host:port",
+    )
+    alertmanager: tuple[str, ...] = _setting(
+        (), _ADDRESSES, "Prometheus Alertmanager, of a cluster each member, separated by ','; empty: nobody is alerted"
     )
     schema_registry: str = _setting(
         "", _starts("http://", "https://"), "address of a registry with Confluent's REST interface; empty: none"
@@ -195,7 +207,7 @@ class Settings:
     def described(self) -> list[tuple[str, str, str]]:
         """(name, value as text, meaning) of every setting; passwords are left out."""
         rows = ((f.name, _written(f.name, getattr(self, f.name)), f.metadata["doc"]) for f in fields(self))
-        return [(name, _without_password(value), doc) for name, value, doc in rows]
+        return [(name, without_password(value), doc) for name, value, doc in rows]
 
 
 def _plain(name: str) -> str:
@@ -203,7 +215,7 @@ def _plain(name: str) -> str:
     return name.lower().removeprefix("yupan_")
 
 
-def _without_password(text: str) -> str:
+def without_password(text: str) -> str:
     """`clickhouse://***@host` and `sasl.password=***`: settings are shown, secrets are not."""
     return re.sub(r"://[^@/]+@", "://***@", re.sub(r"(password=)[^,]*", r"\1***", text))
 
@@ -226,13 +238,20 @@ def _parsed(found: Mapping[str, tuple[Any, str]]) -> dict[str, Any]:
         if name not in known:
             names = ", ".join(f"YUPAN_{n.upper()}" for n in known)
             raise UsageError(f"YUPAN_{name.upper()} (in {where}): no such setting; known are {names}")
-        if value == "" and name in ("schema_registry", "instance", "checks", "deadlines", "kafka_config"):
+        if value == "" and name in (
+            "alertmanager",
+            "schema_registry",
+            "instance",
+            "checks",
+            "deadlines",
+            "kafka_config",
+        ):
             continue
         form: Form = known[name]["form"]
         try:
             values[name] = form.parse(value)
         except (ValueError, KeyError, TypeError):
-            shown = _without_password(str(value))
+            shown = without_password(str(value))
             raise UsageError(f"YUPAN_{name.upper()} (in {where}): {shown!r} is not {form.wanted}") from None
     return values
 
@@ -245,7 +264,7 @@ def _written(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return ",".join(f"{k}={v}" for k, v in value.items())
     if isinstance(value, tuple):
-        return ("," if name == "segments" else ":").join(value)
+        return (":" if name == "checks" else ",").join(value)
     return str(value)
 
 

@@ -21,7 +21,7 @@ from streams.parts.part import Part, say
 from streams.parts.ports import HOST, free_port
 from streams.running import until_signalled
 from streams.settings import Settings
-from streams.topology import ROLES
+from streams.topology import roles
 
 PATIENCE_S = 1.0
 """The least time between two starts of the same worker, so that a worker that cannot run does not spin."""
@@ -181,7 +181,7 @@ def _usable(address: str) -> str:
 def run_all(settings: Settings) -> int:
     """One worker of each role, kept running until SIGTERM or SIGINT (`yupan worker --role all`)."""
     with until_signalled() as stopped, tempfile.TemporaryDirectory(prefix="yupan-workers-") as directory:
-        supervisor = Supervisor(ROLES, 1, settings.environ(), Path(directory))
+        supervisor = Supervisor(roles(settings), 1, settings.environ(), Path(directory))
         try:
             supervisor.launch()
             for worker in supervisor.workers:

@@ -1,8 +1,8 @@
 """The whole flow in one place: which agent reads which topics, in which role.
 
-state ─────────────► audit ────► anomaly, reminder
-usage ─────────────► usage ────► anomaly, reminder, internal.rate ─► areas ─► anomaly
-command ───────────► commands ─► anomaly, reminder, internal.command ─► commands
+state ─────────────► audit ────► anomaly, reminder, internal.incident ─► incidents ─► alert
+usage ─────────────► usage ────► anomaly, reminder, internal.incident, internal.rate ─► areas ─► anomaly
+command ───────────► commands ─► anomaly, reminder, internal.incident, internal.command ─► commands
 customer, list ────► profiles ─► reminder, internal.list ─► profiles
 call ──────────────► calls ────► tagged-call, reminder, screen-pop (at once), internal.call ─► calls
 contact ───────────► contacts ─► internal.contact ─► contacts
@@ -11,6 +11,7 @@ retention-task ────► tasks
 seat, cutover, … ──► observe     only validates: `decide` dead-letters what is unusable on every In topic
 
 history reads what it keeps of all of these, and of what they send, and writes rows to ClickHouse.
+alerts reads alert and pushes to Alertmanager (`alerting`; no agent, since each worker reads all of it).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from agents.areas import Areas
 from agents.audit import Audit
 from agents.commands import Commands
 from agents.conclude import Conclusions
+from agents.incidents import Incidents
 from agents.intake import Intake
 from agents.observe import Observe
 from agents.ports import Batch
@@ -35,7 +37,7 @@ from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from streams.settings import Settings
 
-ROLES = ("decide", "history")
+ROLES = ("decide", "history", "alerts")
 
 Process = Callable[[Batch], None]
 
@@ -61,6 +63,7 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
         Usage(shell, conclusions),
         areas,
         Commands(shell, conclusions, areas),
+        Incidents(shell, conclusions, settings.language),
         desk.Calls(shell, watching, settings.segments),
         desk.Profiles(shell, watching),
         *(make(shell) for make in (desk.Contacts, desk.Tickets, desk.Tasks)),
@@ -69,6 +72,11 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
     taken = {topic for binding in bindings for topic in binding.topics}
     rest = tuple(topic for topic, event in EVENTS.items() if event.flow == "in" and topic not in taken)
     return [*bindings, Binding("observe", rest, Observe(shell).process)]
+
+
+def roles(settings: Settings) -> tuple[str, ...]:
+    """The roles that `settings` have work for: without an Alertmanager there is nobody to push alerts to."""
+    return ROLES if settings.alertmanager else tuple(role for role in ROLES if role != "alerts")
 
 
 def topics(bindings: list[Binding]) -> tuple[str, ...]:

@@ -15,11 +15,12 @@ from agents.intake import Intake
 from agents.rules import load_checks
 from schemas.codec import Codec, codecs
 from schemas.errors import PartError
-from sinks import history, registry
+from sinks import alert_topic, history, registry
 from sinks.clickhouse import open_clickhouse
 from sinks.kafka import client_config, consumer_settings
 from sinks.migrate import require_tables
 from streams import topology
+from streams.alerting import push_alerts
 from streams.archive import Archive, Measured
 from streams.engine.clock import SystemClock
 from streams.engine.config import EngineConfig
@@ -48,6 +49,9 @@ def run(settings: Settings, role: str) -> int:
     threading.Thread(target=look_for_cycles, name="cycles", daemon=True).start()
     metrics = Metrics()
     log.info("%s: metrics on http://%s/metrics", role, _serve(metrics, settings.metrics))
+    if role == "alerts":
+        push_alerts(settings, _codecs(settings)[alert_topic.TOPIC], metrics, SystemClock())
+        return 0
     with ExitStack() as stack:
         make = {"decide": _decide, "history": _history}[role]
         engine, bindings = make(settings, metrics, stack)

@@ -212,11 +212,14 @@ def _lines(value: Any, language: str) -> list[str]:
 def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:
     if as_json:
         return json.dumps(line, ensure_ascii=False)
-    whom = line["msisdn"] or (f"cell {line['cell']}" if line["cell"] else f"region {line['region']}")
+    area = f"cell {line['cell']}" if line.get("cell") else f"region {line.get('region') or '-'}"
+    whom = line["msisdn"] or area
     head = f"{line['at']}  {whom}  {line['kind']:<8}"
     if "evidence" in line:
         evidence = ", ".join(f"{name} {value}" for name, value in line["evidence"].items())
         return f"{head}  {line['check']} {line.get('status', 'changed')} ({line['reason']}): {evidence}"
+    if line["kind"] == "alert":
+        return f"{head}  {line['told']}: {line['summary']}"
     if "withdrawn" in line:
         return f"{head}  withdrawn, {line['withdrawn']}"
     return f"{head}  {line['title'].get(language, '')}"

@@ -1,4 +1,4 @@
-"""`yupan worker`: decides events, or writes the history."""
+"""`yupan worker`: decides events, writes the history, or pushes alerts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import click
     Example:  YUPAN_KAFKA=kafka:9092 YUPAN_LEDGER=rocksdb:///var/lib/yupan yupan worker --role decide
     Run as many as you like of each role; partitions are shared among them."""
 )
-@click.option("--role", type=click.Choice(["decide", "history", "all"]), default="all", show_default=True,
-              help="decide: audits, tags, pops; history: rows for ClickHouse; all: one process each.")  # fmt: skip
+@click.option(
+    "--role",
+    type=click.Choice(["decide", "history", "alerts", "all"]),
+    default="all",
+    show_default=True,
+    help="decide: audits, tags, pops; history: ClickHouse; alerts: Alertmanager; all: one process each.",
+)
 def command(role: str) -> int:
     """Run one worker in the foreground until SIGTERM or Ctrl-C.
 
-    A broker or ClickHouse that goes away is waited for. A worker that was fenced by another ends with exit code 3:
-    have it started again (systemd, Kubernetes; `--role all` does so by itself).
+    A broker, ClickHouse or Alertmanager that goes away is waited for. A worker that was fenced by another ends with
+    exit code 3: have it started again (systemd, Kubernetes; `--role all` does so by itself).
     """
     from streams.settings import Settings
 

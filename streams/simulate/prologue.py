@@ -28,6 +28,8 @@ def _move_in(stage: Stage, at: float, length: int) -> None:
         stage.plan(at, CUSTOMER, "crm", msisdn=person.msisdn, facts=facts(person))
         stage.state(person, at, "crm", "status", person.status, reason="snapshot")
         stage.state(person, at + 1, "hlr", "status", HLR[person.status], reason="snapshot")
+        if person.status == "active" and stage.rng.random() < 0.1:  # some of them too little for the next month
+            stage.state(person, at + 1, "ocs", "balance", round(person.fee * stage.rng.uniform(0.2, 4), 2))
         for name in person.lists:
             _entry(stage, person, at + 2, name, version)
 

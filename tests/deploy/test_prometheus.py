@@ -35,6 +35,16 @@ def test_promtool_accepts(promtool: str, arguments: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_amtool_accepts() -> None:
+    amtool = shutil.which("amtool")
+    if amtool is None:
+        reason = "amtool is not on PATH (Debian: apt-get install prometheus-alertmanager)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    file = DIRECTORY.parent / "alertmanager" / "alertmanager.yml"
+    done = subprocess.run([amtool, "check-config", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def exposed() -> set[str]:
     suffixes = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
     return {m.name + suffix for m in METRICS for suffix in suffixes[m.kind]}

@@ -13,7 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from agents import incidents
 from agents.event import Event
+from agents.incidents import Incidents
 from agents.intake import Intake, Reroute
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.replay import waits_for
@@ -39,6 +41,7 @@ FIRST = ("yupan.customer.v1", "yupan.list.v1", "yupan.internal.list.v1")
 LAST = ("yupan.call.v1", "yupan.command.v1")
 POP, TAGGED, RATE = "yupan.screen-pop.v1", "yupan.tagged-call.v1", "yupan.internal.rate.v1"
 REMINDER = "yupan.reminder.v1"
+INCIDENT = "~incident/"
 BETWEEN = ("reminders", "retention_tasks", "contacts", "tickets")
 """Fields of a pop that depend on what else had arrived before the call."""
 OF_TIME = ("~ticks/", "~counted/")
@@ -96,7 +99,7 @@ class Answer:
     def armed(self) -> list[tuple[int, str, str, int]]:
         """The armed deadlines: partition, customer, name, due time."""
         armed = ((n, *name, due_at) for n, world in enumerate(self._worlds) for name, due_at in world.armed.items())
-        return [deadline for deadline in armed if deadline[1] != TICKER]
+        return [deadline for deadline in armed if deadline[1] != TICKER and deadline[2] != incidents.DEADLINE]
 
     def _one(self, record: Record) -> None:
         world = self._worlds[record.partition]
@@ -165,7 +168,7 @@ def _event(output: Output) -> Event:
 def sent(outputs: Iterable[tuple[str, int | None, bytes | None, Mapping[str, str]]]) -> dict[str, Counter[Any]]:
     """Outputs by topic, each by its id and value: physically, but pops by their id."""
     found: dict[str, Counter[Any]] = {}
-    pops = set()
+    pops, alerts = set(), Alerts()
     for topic, partition, value, headers in outputs:
         flow = EVENTS[topic].flow
         if flow == "in" and not is_rerouted(headers):
@@ -178,14 +181,35 @@ def sent(outputs: Iterable[tuple[str, int | None, bytes | None, Mapping[str, str
             place = record["check"], record["cell"], record["region"], record["pane"]
             for outcome in ("succeeded", "failed"):
                 found.setdefault(topic, Counter())[*place, outcome] += record[outcome]
+        elif topic == incidents.ALERT:
+            alerts.take(headers["ce_id"], record or {})
         elif topic == POP:
             assert record is not None
             pops.add((headers["ce_id"], _text({k: v for k, v in record.items() if k not in BETWEEN})))
         else:
             # a copy of a list's replacement, or of a re-routed record, is made for one partition
-            copy = None if flow == "out" else partition
+            copy = None if flow == "out" or topic == Incidents.topics[0] else partition
             found.setdefault(topic, Counter())[headers["ce_id"], copy, _text(record)] += 1
-    return {**found, POP: Counter(pops)}
+    return {**found, POP: Counter(pops), incidents.ALERT: alerts.told()}
+
+
+class Alerts:
+    """What technicians were told: how many an incident had hit is of the moment, that it fires is not."""
+
+    def __init__(self) -> None:
+        self._ids: Counter[str] = Counter()
+        self._last: dict[tuple[str, ...], str] = {}  # by place and incident
+
+    def take(self, name: str, record: Mapping[str, Any]) -> None:
+        """An alert, in the order in which they lie in Kafka."""
+        self._ids[name] += 1
+        place = tuple(str(record[field]) for field in ("check", "cause_code", "cell", "region"))
+        self._last[*place, record["incident_id"]] = record["status"]
+
+    def told(self) -> Counter[Any]:
+        """What fires at the end, and what was told twice."""
+        firing = {tuple(place) for (*place, _), status in self._last.items() if status == "FIRING"}
+        return Counter(firing) + Counter({("told twice", name): n - 1 for name, n in self._ids.items() if n > 1})
 
 
 def is_rerouted(headers: Mapping[str, str]) -> bool:
@@ -194,14 +218,23 @@ def is_rerouted(headers: Mapping[str, str]) -> bool:
 
 
 def held(ledger: Mapping[tuple[int, str], Any]) -> Counter[Any]:
-    """Ledger records by partition and key; without broker times."""
+    """Ledger records by partition and key; without broker times, and of incidents how many anomalies are open."""
     records = {
         place: record for place, record in ledger.items() if record is not None and not place[1].startswith(OF_TIME)
     }
-    return Counter((number, key, _text(_without_times(key, record))) for (number, key), record in records.items())
+    incidents_over = {
+        place for place, record in records.items() if place[1].startswith(INCIDENT) and not record["open"]
+    }
+    return Counter(
+        (number, key, _text(_without_times(key, record)))
+        for (number, key), record in records.items()
+        if (number, key) not in incidents_over
+    )
 
 
 def _without_times(key: str, record: Any) -> Any:
+    if key.startswith(INCIDENT):
+        return record["open"]
     return {**record, "ids": sorted(record["ids"])} if key.startswith(("occurrences/", "used/")) else record
 
 
@@ -223,7 +256,8 @@ def due(ledger: Mapping[tuple[int, str], Any]) -> Iterator[tuple[int, str, str, 
     """The armed deadlines in a ledger."""
     for (number, key), record in ledger.items():
         if key.startswith("~due/") and key != f"~due/{TICKER}":
-            yield from ((number, key.removeprefix("~due/"), name, at) for name, at, _ in record or ())
+            armed = ((number, key.removeprefix("~due/"), name, at) for name, at, _ in record or ())
+            yield from (deadline for deadline in armed if deadline[2] != incidents.DEADLINE)
 
 
 def known(records: Iterable[Record]) -> Known:

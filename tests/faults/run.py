@@ -23,6 +23,8 @@ MOST_WORKERS = 3
 FOLLOWS_S = 60.0
 """How long what is missing may still come after all input is decided: deadlines, and the history."""
 AFTER_MS = 60_000
+TOLD_MS = 3_000
+"""So long after the last deadline technicians have been told, and that it is over, too (`ground.told_soon`)."""
 LONG_S = 20.0
 """A pause worth a look into the logs."""
 
@@ -82,7 +84,7 @@ def _examine(
     until = time.monotonic() + FOLLOWS_S
     while looked()[0].losses and time.monotonic() < until:
         scene.sleep(0.5)
-    scene.sleep(max(0.0, (base + DUE_MS + 1_000) / 1_000 - time.time()))
+    scene.sleep(max(0.0, (base + DUE_MS + TOLD_MS) / 1_000 - time.time()))
     scene.settle()
     return looked()
 

@@ -34,10 +34,11 @@ OUT = (
     "yupan.tagged-call.v1",
     "yupan.internal.list.v1",
     "yupan.internal.rate.v1",
+    "yupan.internal.incident.v1",
     dead.DEAD_LETTER,
 )
-BACK = ("yupan.internal.list.v1", "yupan.internal.rate.v1", "yupan.state.v1")
-"""Copies of lists, counts of cells, and re-routed records."""
+BACK = ("yupan.internal.list.v1", "yupan.internal.rate.v1", "yupan.internal.incident.v1", "yupan.state.v1")
+"""Copies of lists, counts of cells, what joins incidents, and re-routed records."""
 
 
 class Made(NamedTuple):
@@ -142,6 +143,15 @@ def test_an_output_that_is_missing_or_there_twice_is_found(topic: str) -> None:
     assert (less.losses > 0, less.doubles) == (True, 0)
     more = verdict([*made.records, one], made.rows)
     assert (more.losses, more.doubles > 0) == (0, True)
+
+
+def test_an_incident_of_which_nobody_is_told_or_twice_is_found() -> None:
+    made = made_up()
+    alert = some(made.records, lambda r: r.topic == "yupan.alert.v1")
+    less = verdict([r for r in made.records if r.topic != alert.topic or r.key != alert.key], made.rows)
+    assert (less.losses, less.doubles, set(less.lost)) == (1, 0, {alert.topic})
+    more = verdict([*made.records, alert], made.rows)
+    assert (more.losses, more.doubles) == (0, 1)
 
 
 def test_a_pop_may_repeat_itself_and_must_not_be_missing() -> None:

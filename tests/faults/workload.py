@@ -260,7 +260,8 @@ class Stories:
     def use(self, msisdn: str) -> Iterator[Line]:
         """Attempts to call, of which three may fail in a row; each counts for its cell."""
         results = self.chance.choice((("OK",), ("FAILED", "OK"), ("FAILED",) * 3, ("FAILED",) * 3 + ("OK",)))
-        told = {"msisdn": msisdn, "kind": "CALL_ATTEMPT", "cell": f"c-{self.tag}-{self.chance.randrange(5)}"}
+        cell, region = f"c-{self.tag}-{self.chance.randrange(5)}", f"r-{self.tag}"
+        told = {"msisdn": msisdn, "kind": "CALL_ATTEMPT", "cell": cell, "region": region}
         at = self.chance.randrange(-60_000, -10_000)
         lines = [self.line(USAGE, {**told, "result": result}, at + 100 * n) for n, result in enumerate(results)]
         yield from lines
@@ -328,7 +329,8 @@ class Stories:
 
     def state(self, msisdn: str, system: str, attribute: str, value: Any) -> dict[str, Any]:
         """A state without its time."""
-        return {"msisdn": msisdn, "system": system, "attribute": attribute, "value": value}
+        told = {"msisdn": msisdn, "system": system, "attribute": attribute, "value": value}
+        return {**told, "region": f"r-{self.tag}"}  # so that incidents are a run's own, too
 
     def line(self, topic: str, data: dict[str, Any], at: int) -> Line:
         """A record that occurred `at` ms after the run's start, under an id of its own."""

@@ -1,0 +1,137 @@
+"""Technician alerts (#50): what customers' partitions tell of open anomalies becomes incidents, each told once.
+
+Each anomaly that opens or ends is brought to its incident's own key (`yupan.internal.incident.v1`), in the transaction
+that decides it; here it is counted, and `yupan.alert.v1` tells technicians. Ledger record `~incident/KEY`: see
+`incident`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agents.conclude import INCIDENT, Conclusions
+from agents.event import Event
+from agents.incident import Alerting, Change, Incident, fall_due, joined, left
+from agents.ports import Batch, Fired
+from agents.shell import Shell
+
+ALERT = "yupan.alert.v1"
+DEADLINE = "incident"
+"""The name of the deadlines; they belong to the incident's key."""
+DEFAULT = Alerting()
+
+
+class Incidents:
+    """Decides the batches of `yupan.internal.incident.v1`. `language`: of the alerts' summaries."""
+
+    topics = (INCIDENT,)
+
+    def __init__(self, shell: Shell, conclusions: Conclusions, language: str = "zh") -> None:
+        """`conclusions`: whose checks are in force."""
+        self.shell = shell
+        self.conclusions = conclusions
+        self.language = language
+
+    def process(self, batch: Batch) -> None:
+        """Decide a batch: the incidents whose time has come, then the anomalies that join or leave."""
+        self.shell.run(batch, self._decide, self._fired)
+
+    def _decide(self, batch: Batch, event: Event) -> None:
+        record, key = event.record, str(event.key)
+        known: Incident | None = batch.get(_key(key))
+        alerting = self._alerting(record["check"])
+        if record["joins"]:
+            change = joined(known, record, f"{event.source}|{event.id}", alerting)
+        else:
+            change = left(known, record, alerting)
+        self._keep(batch, key, known, change, record["occurred_at"], event.traceparent)
+
+    def _fired(self, batch: Batch, fired: Fired) -> None:
+        known: Incident | None = batch.get(_key(fired.customer))
+        if known is not None and known["due"] == fired.due_at:
+            change = fall_due(known, fired.due_at, self._alerting(fired.customer.partition("|")[0]))
+            self._keep(batch, fired.customer, {**known, "due": None}, change, fired.due_at)
+
+    def _alerting(self, check_id: str) -> Alerting:
+        check = self.conclusions.checks.by_id.get(check_id)
+        return DEFAULT if check is None else check.alert
+
+    def _keep(
+        self, batch: Batch, key: str, known: Incident | None, change: Change, at: int, traceparent: str | None = None
+    ) -> None:
+        """Keep what has become of an incident, arm or disarm its deadline, tell technicians."""
+        incident = change.incident
+        if incident is None:
+            if known is not None:
+                batch.delete(_key(key))
+        else:
+            batch.put(_key(key), incident)
+        armed, due = (None if one is None else one["due"] for one in (known, incident))
+        if due is not None and due != armed:
+            batch.arm(key, DEADLINE, due, self.topics)
+        elif due is None and armed is not None:
+            batch.disarm(key, DEADLINE)
+        if change.tell is not None and incident is not None:
+            self._tell(batch, key, incident, change.tell, at, traceparent)
+
+    def _tell(self, batch: Batch, key: str, incident: Incident, status: str, at: int, traceparent: str | None) -> None:
+        check_id, area, cause_code = key.split("|", 2)
+        per, _, name = area.partition(":")
+        alert = {
+            "incident_id": incident["id"],
+            "check": check_id,
+            "cause_code": cause_code,
+            "severity": incident["severity"],
+            "status": status,
+            "count": incident["hit"],
+            "examples": incident["examples"],
+            "cell": name if per == "cell" else None,
+            "region": (name or None) if per == "region" else None,
+            "summary": self._summary(
+                check_id, area, cause_code, status, incident["hit"], of_customers=bool(incident["examples"])
+            ),
+            "guidance": dict(self._alerting(check_id).guidance),
+            "first_at": incident["first_at"],
+            "occurred_at": at,
+        }
+        event_id = f"{incident['id']}|{status}|{incident['hit']}|{at}"
+        self.shell.emit(batch, ALERT, alert, event_id, traceparent=traceparent)
+        self.shell.counts.count("yupan_alerts", check=check_id, status=status)
+
+    def _summary(self, check_id: str, area: str, cause_code: str, status: str, hit: int, *, of_customers: bool) -> str:
+        """One line for a message to a telephone."""
+        per, _, name = area.partition(":")
+        check = self.conclusions.checks.by_id.get(check_id)
+        title = check_id if check is None else check.title[self.language]
+        words = _WORDS[self.language]
+        where = words[per].format(name) if name else ""
+        told = (where, words["one" if hit == 1 else "many"].format(hit) if of_customers else "", cause_code)
+        return f"{title}{words[status]}{words['colon']}{words['comma'].join(said for said in told if said)}"
+
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "zh": {
+        "FIRING": "异常",
+        "RESOLVED": "已恢复",
+        "cell": "小区 {}",
+        "region": "{}",
+        "one": "{} 位客户",
+        "many": "{} 位客户",
+        "colon": "：",
+        "comma": "，",
+    },
+    "en": {
+        "FIRING": " fails",
+        "RESOLVED": " is over",
+        "cell": "cell {}",
+        "region": "{}",
+        "one": "{} customer",
+        "many": "{} customers",
+        "colon": ": ",
+        "comma": ", ",
+    },
+}
+
+
+def _key(key: str) -> str:
+    return f"~incident/{key}"

@@ -1,0 +1,63 @@
+"""`yupan.internal.incident.v1`: an anomaly joins or leaves the incident that it is part of (#50)."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from schemas.event_type import EventType, Record
+from schemas.fields import Id, Millis, Severity
+
+
+class InternalIncident(TypedDict):
+    """An anomaly that is open, or is so no more, brought to all others of its check, area and cause."""
+
+    check: Id
+    cause_code: Id
+    cell: str | None
+    region: str | None
+    severity: Severity
+    joins: bool
+    """Whether it is open from now on; else it is no more."""
+    example: str | None
+    """Whose it is, masked; None of a cell or region."""
+    occurred_at: Millis
+
+
+def incident(record: Record) -> str:
+    """The key: all that is one incident."""
+    area = f"cell:{record['cell']}" if record["cell"] else f"region:{record['region'] or ''}"
+    return f"{record['check']}|{area}|{record['cause_code']}"
+
+
+EVENT = EventType(
+    record=InternalIncident,
+    topic="yupan.internal.incident.v1",
+    flow="internal",
+    key=incident,
+    default_source=lambda r: "yupan/incident",
+    examples=(
+        {
+            "check": "activation",
+            "cause_code": "hlr.status.missing",
+            "region": "nanchang",
+            "severity": "MAJOR",
+            "joins": True,
+            "example": "86138****8000",
+            "occurred_at": "2026-11-22T12:10:00+08:00",
+        },
+        {
+            "check": "network-connect-rate",
+            "cause_code": "usage.CALL_ATTEMPT.rate",
+            "cell": "460-00-1-77",
+            "region": "nanchang",
+            "severity": "CRITICAL",
+            "joins": False,
+            "occurred_at": 1795320000000,
+        },
+    ),
+    bad=(
+        ("missing_field", {"joins": ...}),
+        ("bad_type", {"joins": "yes"}),
+        ("bad_value", {"severity": "LOUD"}),
+    ),
+)
