@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.rules import Check
 from agents.texts import NEVER_SEEN, fill, span_text
-from agents.verdicts import Decision
+from agents.verdicts import Decision, Open
 
 TOPIC = "yupan.anomaly.v1"
 
@@ -23,7 +23,7 @@ def anomaly_record(check: Check, decision: Decision, msisdn: str | None = None, 
         "region": decision.region,
         "check": check.id,
         "status": decision.status,
-        "severity": check.severity,
+        "severity": severity_of(check, decision.anomaly),
         "cause_code": decision.anomaly["cause_code"],
         "evidence": decision.evidence,
         **texts,
@@ -32,6 +32,11 @@ def anomaly_record(check: Check, decision: Decision, msisdn: str | None = None, 
         "occurred_at": decision.at,
         "reason": decision.reason,
     }
+
+
+def severity_of(check: Check, anomaly: Open) -> str:
+    """The check's, or what a repair that did not help has made of it."""
+    return anomaly.get("severity", check.severity)
 
 
 def event_id(decision: Decision) -> str:

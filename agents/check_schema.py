@@ -14,6 +14,7 @@ from agents.watch_files import SEVERITIES, watch_kind_module, watch_kind_names
 from agents.yaml_reader import LANGUAGES
 from schemas.events.call import PHASES
 from schemas.events.customer import KNOWN
+from schemas.events.state import WORDS
 from schemas.events.usage import KINDS
 
 SPAN = {"type": "string", "pattern": r"^\d+ ?(ms|s|min|h|d)$", "examples": ["10 min"]}
@@ -135,6 +136,20 @@ ALERT = {
     },
     "additionalProperties": False,
 }
+REPAIR = {
+    "type": "object",
+    "properties": {
+        "system": {"enum": list(WORDS)},
+        "command": NAME,
+        "arguments": {"type": "object", "additionalProperties": NAME},
+        "per_minute": {"type": "integer", "minimum": 1},
+        "per_day": {"type": "integer", "minimum": 1},
+        "within": {"$ref": "#/$defs/span"},
+    },
+    "required": ["system", "command"],
+    "additionalProperties": False,
+}
+OPTIONAL: dict[str, Any] = {"alert": ALERT, "repair": REPAIR}
 WATCH: dict[str, Any] = {
     "id": {"type": "string", "pattern": r"^watch:[a-z0-9][a-z0-9_.-]{0,63}$"},
     **TEXTS,
@@ -150,7 +165,7 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "required": ["kind"],
         "oneOf": [
-            *(_of_kind(kind, kind_module(kind), CHECK, {"alert": ALERT}) for kind in kind_names()),
+            *(_of_kind(kind, kind_module(kind), CHECK, OPTIONAL) for kind in kind_names()),
             *(_of_kind(kind, watch_kind_module(kind), WATCH) for kind in watch_kind_names()),
         ],
         "$defs": {

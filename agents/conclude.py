@@ -6,13 +6,14 @@ Ledger record `waits/MSISDN`: `{"v": 1, "waits": {"activation": Wait, "subscript
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from agents import anomalies, life, reminders
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.reminding import Why, remind, withdraw
+from agents.repair import asked, due_of, repair_of
 from agents.rules import Check, Checks, Watch
 from agents.shell import Shell
 from agents.states import Held, held, states_key
@@ -20,6 +21,10 @@ from agents.verdicts import Change, Decision, Due, Former, Open, Outcome, Verdic
 from schemas.masking import mask
 
 INCIDENT = "yupan.internal.incident.v1"
+INTERNAL_REPAIR = "yupan.internal.repair.v1"
+RESULT = "yupan.repair-result.v1"
+REPAIR_DEADLINE = "repair/"
+"""What the names of deadlines of repairs begin with."""
 DEADLINE = "check/"
 """What the names of our deadlines begin with; `|SUBJECT` follows the check's id where there is one."""
 MOST_FORMER = 16
@@ -41,6 +46,18 @@ class Group(NamedTuple):
         return self.anomaly["cause_code"], self.region, self.cell
 
 
+def changes(check: Check, before: Group | None, after: Group | None) -> Iterator[tuple[Group, str]]:
+    """What becomes of incidents when an open anomaly was part of one group and is part of another."""
+    if before is not None and after is not None and before.key == after.key:
+        if anomalies.severity_of(check, before.anomaly) != anomalies.severity_of(check, after.anomaly):
+            yield after, "GRAVER"
+        return
+    if before is not None:
+        yield before, "LEAVES"
+    if after is not None:
+        yield after, "JOINS"
+
+
 class Conclusions:
     """Asks the rules and does what they say. `checks` may be replaced between two batches."""
 
@@ -52,12 +69,12 @@ class Conclusions:
         """Ask all checks about each customer that watch `name`, of which `event` tells."""
         watching = self.checks.watching(name)
         if watching:
-            waits = _Waits(batch, event.record["msisdn"])
+            waits = Waits(batch, event.record["msisdn"])
             for watch in watching:
                 self._judge(batch, watch, waits, Change(name, watch.subject, before, after, event, waits.msisdn))
             waits.store()
 
-    def _judge(self, batch: Batch, watch: Watch, waits: _Waits, change: Change) -> None:
+    def _judge(self, batch: Batch, watch: Watch, waits: Waits, change: Change) -> None:
         check, rule = watch.check, watch.rule
         if rule.each:
             subject = change.event.record[rule.each]
@@ -81,7 +98,7 @@ class Conclusions:
         """A deadline has passed. One that nobody waits for any more is no news."""
         name = fired.name.removeprefix(DEADLINE)
         check_id, _, subject = name.partition("|")
-        waits = _Waits(batch, fired.customer)
+        waits = Waits(batch, fired.customer)
         wait = waits.get(name)
         if wait is None or wait["due"] != fired.due_at:
             return
@@ -96,7 +113,7 @@ class Conclusions:
 
     def order(self, batch: Batch, event: Event) -> str:
         """Do to a customer's anomaly what a person orders; what came of it: `done`, `unknown` or `impossible`."""
-        waits = _Waits(batch, event.record["msisdn"])
+        waits = Waits(batch, event.record["msisdn"])
         name = waits.find(event.record["anomaly_id"])
         wait = None if name is None else waits.get(name)
         if name is None or wait is None:
@@ -111,7 +128,7 @@ class Conclusions:
         waits.store()
         return "done"
 
-    def _make_room(self, batch: Batch, check: Check, waits: _Waits, change: Change) -> None:
+    def _make_room(self, batch: Batch, check: Check, waits: Waits, change: Change) -> None:
         """Of one check's transactions so many are kept: what is only remembered goes first, then the oldest."""
         known = waits.of(check)
         for name, wait in known.items():
@@ -121,7 +138,7 @@ class Conclusions:
             name = min(known, key=lambda name: (_worth(known[name]), known[name]["since"]))
             self._give_up(batch, check, waits, change, name)
 
-    def _give_up(self, batch: Batch, check: Check, waits: _Waits, change: Change, name: str) -> None:
+    def _give_up(self, batch: Batch, check: Check, waits: Waits, change: Change, name: str) -> None:
         """An open anomaly that nobody will end any more is withdrawn."""
         wait = waits.get(name)
         assert wait is not None
@@ -136,7 +153,7 @@ class Conclusions:
         self._conclude(batch, check, waits, name, Outcome(Verdict.CONSISTENT, None, decisions), _due(wait))
 
     def _conclude(
-        self, batch: Batch, check: Check, waits: _Waits, name: str, outcome: Outcome, armed: int | None
+        self, batch: Batch, check: Check, waits: Waits, name: str, outcome: Outcome, armed: int | None
     ) -> None:
         """Keep what is waited for, arm or disarm its deadline, send what is decided. `armed`: what is armed now."""
         if outcome.verdict is Verdict.NOT_APPLICABLE:
@@ -144,6 +161,7 @@ class Conclusions:
         if outcome.decisions:
             outcome = life.continued(outcome, waits.former(name))
             waits.remember(name, outcome.decisions)
+        outcome = self._ask_for_repair(batch, check, waits.msisdn, outcome)
         before = waits.get(name)
         if outcome.wait is not before:
             waits.set(name, outcome.wait)
@@ -152,10 +170,50 @@ class Conclusions:
             batch.arm(waits.msisdn, DEADLINE + name, due, self.checks.rules[check.id].reads)
         elif due is None and armed is not None:
             batch.disarm(waits.msisdn, DEADLINE + name)
+        self._look_after_repair(batch, check, waits, name, before)
         for decision in outcome.decisions:
             self._send(batch, check, waits.msisdn, decision)
         if outcome.decisions:
             self._join(batch, check, waits.msisdn, before, outcome)
+
+    def _ask_for_repair(self, batch: Batch, check: Check, msisdn: str, outcome: Outcome) -> Outcome:
+        """An anomaly that has just opened asks for a slot in which it may be repaired, where its check says so."""
+        wait, opened = outcome.wait, outcome.decisions[-1] if outcome.decisions else None
+        if check.repair is None or check.repair.mode == "off" or wait is None or wait["open"] is None:
+            return outcome
+        if opened is None or opened.status != "OPEN" or not opened.changes_status:
+            return outcome
+        if not self.shell.acts(batch, opened.at, "repair"):
+            return outcome
+        anomaly = wait["open"]
+        record = {"check": check.id, "anomaly_id": anomaly["id"], "msisdn": msisdn, "asks": True, "slot": None}
+        event_id = f"{anomaly['id']}|repair|{opened.cause_id}"
+        self.shell.emit(
+            batch, INTERNAL_REPAIR, {**record, "occurred_at": opened.at}, event_id, traceparent=opened.traceparent
+        )
+        return outcome._replace(wait={**wait, "open": asked(anomaly)})
+
+    def _look_after_repair(self, batch: Batch, check: Check, waits: Waits, name: str, before: Wait | None) -> None:
+        """Arm or disarm the deadline of a repair."""
+        armed, due = (due_of(wait and wait["open"]) for wait in (before, waits.get(name)))
+        if due is not None and due != armed:
+            batch.arm(waits.msisdn, REPAIR_DEADLINE + name, due, (RESULT, *self.checks.rules[check.id].reads))
+        elif due is None and armed is not None:
+            batch.disarm(waits.msisdn, REPAIR_DEADLINE + name)
+
+    def waits(self, batch: Batch, msisdn: str) -> Waits:
+        """What the checks of a customer wait for."""
+        return Waits(batch, msisdn)
+
+    def amend(self, batch: Batch, waits: Waits, name: str, anomaly: Open, decision: Decision | None = None) -> None:
+        """An open anomaly is another one, by something else than its rule; `decision` says so to the outside."""
+        wait = waits.get(name)
+        assert wait is not None
+        check = self.checks.by_id[name.partition("|")[0]]
+        decisions = () if decision is None else (decision,)
+        outcome = Outcome(Verdict.DIVERGENT, {**wait, "open": anomaly}, decisions)
+        self._conclude(batch, check, waits, name, outcome, _due(wait))
+        waits.store()
 
     def _join(self, batch: Batch, check: Check, msisdn: str, before: Wait | None, outcome: Outcome) -> None:
         """Bring what is open, or is so no more, to its incident."""
@@ -171,23 +229,19 @@ class Conclusions:
         example: str | None = None,
     ) -> None:
         """What is open was part of one group and is part of another: tell the incidents. `example`: whose, masked."""
-        before, after = groups
-        if before is not None and after is not None and before.key == after.key:
-            return
-        for group, joins in ((before, False), (after, True)):
-            if group is not None:
-                record = {
-                    "check": check.id,
-                    "cause_code": group.anomaly["cause_code"],
-                    "cell": group.cell,
-                    "region": group.region,
-                    "severity": check.severity,
-                    "joins": joins,
-                    "example": example,
-                    "occurred_at": decision.at,
-                }
-                event_id = f"{group.anomaly['id']}|{'joins' if joins else 'leaves'}|{decision.cause_id}"
-                self.shell.emit(batch, INCIDENT, record, event_id, traceparent=decision.traceparent)
+        for group, change in changes(check, *groups):
+            record = {
+                "check": check.id,
+                "cause_code": group.anomaly["cause_code"],
+                "cell": group.cell,
+                "region": group.region,
+                "severity": anomalies.severity_of(check, group.anomaly),
+                "change": change,
+                "example": example,
+                "occurred_at": decision.at,
+            }
+            event_id = f"{group.anomaly['id']}|{change}|{decision.cause_id}"
+            self.shell.emit(batch, INCIDENT, record, event_id, traceparent=decision.traceparent)
 
     def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
         """The anomaly, then its reminder."""
@@ -213,7 +267,7 @@ class Conclusions:
             withdraw(self.shell, batch, reminder["kind"], reminder["msisdn"], reminder["reminder_id"], why, reason)
 
 
-class _Waits:
+class Waits:
     """What the checks of one customer wait for, read when first asked and stored once."""
 
     def __init__(self, batch: Batch, msisdn: str) -> None:
@@ -237,6 +291,11 @@ class _Waits:
         """The name of what waits with this anomaly open."""
         opened = ((name, wait["open"]) for name, wait in self._waits.items())
         return next((name for name, anomaly in opened if anomaly is not None and anomaly["id"] == anomaly_id), None)
+
+    def find_repair(self, repair_id: str) -> str | None:
+        """The name of what waits for this repair."""
+        opened = ((name, wait["open"]) for name, wait in self._waits.items())
+        return next((name for name, one in opened if one is not None and repair_of(one) == repair_id), None)
 
     def former(self, name: str) -> Former | None:
         """The last anomaly of `name`, if it was resolved."""

@@ -69,7 +69,7 @@ def joined(known: Incident | None, record: Mapping[str, Any], cause_id: str, ale
     at = record["occurred_at"]
     incident = _new(record, cause_id) if known is None or _is_past(known, at) else known
     severity = max(incident["severity"], record["severity"], key=RANK.index)
-    graver = severity != incident["severity"]
+    is_graver = severity != incident["severity"]
     incident = _with(
         incident,
         open=incident["open"] + 1,
@@ -78,13 +78,21 @@ def joined(known: Incident | None, record: Mapping[str, Any], cause_id: str, ale
         examples=_shown(incident["examples"], record["example"]),
     )
     if incident["status"] == "FIRING":
-        tell = graver or incident["hit"] >= 2 * incident["told"]
+        tell = is_graver or incident["hit"] >= 2 * incident["told"]
         changed = _with(incident, due=None, told=incident["hit"] if tell else incident["told"])
         return Change(changed, "FIRING" if tell else None)
     if incident["open"] < alerting.at_least:
         return Change(_with(incident, status="GATHERING", due=None))
     waits = incident["status"] == "GATHERING" and incident["due"] is not None
     return Change(incident if waits else _with(incident, status="GATHERING", due=at + alerting.wait))
+
+
+def graver(known: Incident | None, record: Mapping[str, Any]) -> Change:
+    """One of the anomalies is graver than it was."""
+    if known is None or RANK.index(record["severity"]) <= RANK.index(known["severity"]):
+        return Change(known)
+    incident = _with(known, severity=record["severity"])
+    return Change(incident, "FIRING" if incident["status"] == "FIRING" else None)
 
 
 def left(known: Incident | None, record: Mapping[str, Any], alerting: Alerting) -> Change:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from agents.conclude import INCIDENT, Conclusions
 from agents.event import Event
-from agents.incident import Alerting, Change, Incident, fall_due, joined, left
+from agents.incident import Alerting, Change, Incident, fall_due, graver, joined, left
 from agents.ports import Batch, Fired
 from agents.shell import Shell
 
@@ -40,10 +40,10 @@ class Incidents:
         record, key = event.record, str(event.key)
         known: Incident | None = batch.get(_key(key))
         alerting = self._alerting(record["check"])
-        if record["joins"]:
+        if record["change"] == "JOINS":
             change = joined(known, record, f"{event.source}|{event.id}", alerting)
         else:
-            change = left(known, record, alerting)
+            change = left(known, record, alerting) if record["change"] == "LEAVES" else graver(known, record)
         self._keep(batch, key, known, change, record["occurred_at"], event.traceparent)
 
     def _fired(self, batch: Batch, fired: Fired) -> None:
@@ -94,7 +94,7 @@ class Incidents:
             "first_at": incident["first_at"],
             "occurred_at": at,
         }
-        event_id = f"{incident['id']}|{status}|{incident['hit']}|{at}"
+        event_id = f"{incident['id']}|{status}|{incident['severity']}|{incident['hit']}|{at}"
         self.shell.emit(batch, ALERT, alert, event_id, traceparent=traceparent)
         self.shell.counts.count("yupan_alerts", check=check_id, status=status)
 

@@ -15,13 +15,14 @@ from agents import anomalies, areas, incidents, reminders, usage, watching
 from agents.areas import Areas
 from agents.audit import Audit
 from agents.commands import Commands
-from agents.conclude import Conclusions
+from agents.conclude import REPAIR_DEADLINE, Conclusions
 from agents.desk import FORGET, Calls, Profiles
 from agents.incidents import Incidents
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.observe import Observe
 from agents.ports import Fired, Headers, Message
+from agents.repairs import REPAIR, Repairs
 from agents.rules import Checks
 from agents.shell import WITHDRAWN, Shell
 from agents.usage import Usage
@@ -35,7 +36,7 @@ from schemas.fields import check_international, check_length, iso
 
 Line = dict[str, Any]
 PARTITIONS = 1
-TOLD = (anomalies.TOPIC, reminders.TOPIC, incidents.ALERT)
+TOLD = (anomalies.TOPIC, reminders.TOPIC, incidents.ALERT, REPAIR)
 """What is told of the decisions: those of checks and watch lists, not of calls."""
 
 
@@ -86,6 +87,7 @@ _WAITING = {
     usage.TICK: Usage.topics[0],
     watching.DEADLINE: Profiles.topics[0],
     incidents.DEADLINE: Incidents.topics[0],
+    REPAIR_DEADLINE: Repairs.topics[0],
     FORGET: Calls.topics[0],
 }
 """By what the names of deadlines begin with."""
@@ -101,13 +103,15 @@ class Replay:
         intake = Intake(self._codecs, PARTITIONS, events_clock=True, country_code=country_code)
         shell = Shell(intake, self._codecs)
         conclusions = Conclusions(shell, checks)
-        watches = Watching(shell, conclusions, ZoneInfo(timezone))
-        areas_ = Areas(shell, conclusions)
+        zone = ZoneInfo(timezone)
+        watches = Watching(shell, conclusions, zone)
+        areas_, repairs = Areas(shell, conclusions), Repairs(shell, conclusions, zone)
         deciding = (
             Audit(shell, conclusions, watches),
             Usage(shell, conclusions),
             areas_,
-            Commands(shell, conclusions, areas_),
+            repairs,
+            Commands(shell, conclusions, areas_, repairs),
             Incidents(shell, conclusions),
             Profiles(shell, watches),
             Calls(shell, watches),
@@ -172,6 +176,8 @@ class Replay:
             names = ("incident_id", "check", "cause_code", "cell", "region", "count", "summary")
             about = {name: record[name] for name in names}
             return {"kind": kind, "at": iso(record["occurred_at"]), "msisdn": None, "told": record["status"], **about}
+        if kind == "repair":
+            return {"kind": kind, "at": iso(record.pop("occurred_at")), **record}
         if kind != "anomaly":
             said: Line = {name: record[name] for name in ("reminder_id", "title", "progress", "source_id")}
             if record["expires_at"] is not None:

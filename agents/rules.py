@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +19,13 @@ from typing import Any, NamedTuple
 from agents import kinds
 from agents.case_files import Case, anomaly, read_cases
 from agents.incident import Alerting
+from agents.repair import WANTED, Repairing
 from agents.verdicts import AreaRule, Rule
 from agents.watch_files import SEVERITIES, Text, WatchList, read_watch
 from agents.yaml_reader import FileError, Item, Section, load
 from schemas.errors import UsageError
 from schemas.events.list import WATCH
+from schemas.events.state import WORDS
 
 SHIPPED = Path(__file__).parent / "checks"
 _ID = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?").fullmatch
@@ -42,6 +44,7 @@ class Check:
     wording: Text
     guidance: Text
     alert: Alerting
+    repair: Repairing | None
     cases: Sequence[Case]
     file: Path
 
@@ -87,8 +90,14 @@ class Checks:
         return tuple(watch.id for watch in self.watches.values() if name in watch.rule.reads)
 
 
-def load_checks(directories: Iterable[str | Path] = (), deadlines: Mapping[str, int] | None = None) -> Checks:
-    """Ours and those of `directories`; `deadlines` overrides a check's `within` (milliseconds by id).
+def load_checks(
+    directories: Iterable[str | Path] = (),
+    deadlines: Mapping[str, int] | None = None,
+    repairs: Mapping[str, str] | None = None,
+) -> Checks:
+    """Ours and those of `directories`.
+
+    `deadlines` overrides a check's `within` (milliseconds by id); `repairs` gives the modes of automatic repair by id.
 
     Raises `FileError` (a `UsageError`): the file, the line and the reason.
     """
@@ -105,8 +114,18 @@ def load_checks(directories: Iterable[str | Path] = (), deadlines: Mapping[str, 
     unknown = sorted(set(deadlines) - set(checks))
     if unknown:
         raise UsageError(f"YUPAN_DEADLINES: no check {unknown[0]!r}; there are {', '.join(checks)}")
+    checks |= {name: _with_repair(name, mode, checks) for name, mode in (repairs or {}).items()}
     watches = [one for _, one in sorted(found.items()) if isinstance(one, WatchList)]
     return Checks(checks.values(), watches)
+
+
+def _with_repair(name: str, mode: str, checks: Mapping[str, Check]) -> Check:
+    check = checks.get(name)
+    if check is None or check.repair is None:
+        able = ", ".join(name for name, one in checks.items() if one.repair is not None)
+        what = f"no check {name!r}" if check is None else f"the file of {name} says no repair"
+        raise UsageError(f"YUPAN_REPAIRS: {what}; these can be repaired: {able}")
+    return replace(check, repair=replace(check.repair, mode=mode))
 
 
 def _of_directory(directory: Path, deadlines: Mapping[str, int]) -> dict[str, Check | WatchList]:
@@ -135,10 +154,34 @@ def _check(section: Section, check_id: str, deadlines: Mapping[str, int]) -> Che
     severity = section.take("severity").one_of(*SEVERITIES)
     rule: Rule | AreaRule = kind_module(kind).read(section, check_id, deadlines.get(check_id, within))
     texts = {name: section.take(name).filled(rule.placeholders) for name in ("cause", "wording", "guidance")}
-    alert = _alerting(section.get("alert"))
+    alert, repair = _alerting(section.get("alert")), _repairing(section.get("repair"), rule)
     cases = read_cases(section, anomaly)
     section.finish()
-    return Check(check_id, title, kind, severity, rule, alert=alert, cases=cases, file=section.here.file, **texts)
+    file = section.here.file
+    return Check(check_id, title, kind, severity, rule, alert=alert, repair=repair, cases=cases, file=file, **texts)
+
+
+def _repairing(item: Item | None, rule: Rule | AreaRule) -> Repairing | None:
+    """The key `repair`: what may be sent to put it right. Raises `FileError`."""
+    if item is None:
+        return None
+    if isinstance(rule, AreaRule):
+        raise item.fail("a cell or region has nothing that a command could put right")
+    section, default = item.section(), Repairing("", "", {})
+    system, command, arguments = section.take("system").one_of(*WORDS), section.take("command").text(), {}
+    known = rule.placeholders | {f"{WANTED}{name}" for name in rule.wanted_names}
+    if (given := section.get("arguments")) is not None:
+        arguments = {name: value.template(known - {"within"}) for name, value in given.section().rest()}
+    minute, day, within = (section.get(name) for name in ("per_minute", "per_day", "within"))
+    section.finish()
+    return Repairing(
+        system,
+        command,
+        arguments,
+        default.per_minute if minute is None else minute.count(),
+        default.per_day if day is None else day.count(),
+        default.within if within is None else within.positive_span(),
+    )
 
 
 def _alerting(item: Item | None) -> Alerting:

@@ -36,6 +36,17 @@ Former = list[Any]
 """An anomaly that was resolved: its id, when it was opened, when it ended, what it was about."""
 
 
+class Repair(TypedDict):
+    """The repair of an open anomaly."""
+
+    id: str
+    """Empty before a command is sent."""
+    state: str
+    """asked, granted, capped, dry_run, sent, done, refused or failed."""
+    due: int | None
+    """When to look after it again (ms)."""
+
+
 class Open(TypedDict):
     """An anomaly that is open."""
 
@@ -49,7 +60,10 @@ class Open(TypedDict):
     about: NotRequired[str]
     """What else has to be the same for it to be the same anomaly when it opens again."""
     status: NotRequired[str]
-    """What a person has made of it; left out: OPEN (`life`)."""
+    """What a person or a repair has made of it; left out: OPEN (`life`)."""
+    severity: NotRequired[str]
+    """Graver than its check says, since a repair did not help."""
+    repair: NotRequired[Repair]
 
 
 class Wait(TypedDict):
@@ -104,7 +118,8 @@ class Due(NamedTuple):
     msisdn: str
 
 
-EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed"})
+REPAIR_FAILED = frozenset({"repair_refused", "repair_failed", "repair_unanswered", "repair_without_effect"})
+EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed"}) | REPAIR_FAILED
 """Reasons of decisions that leave an anomaly open and change its evidence."""
 
 
@@ -233,6 +248,13 @@ class Rule(Protocol):
 
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """The time of `wait` has come."""
+
+    @property
+    def wanted_names(self) -> frozenset[str]:
+        """The names of what should be held, which a repair's arguments may use besides."""
+
+    def wanted(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """What should be held of them instead of this evidence, as far as that can be told."""
 
     def describe(self) -> Mapping[str, object]:
         """The rule as plain data, for `checks show`."""

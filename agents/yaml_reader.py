@@ -132,12 +132,18 @@ class Item:
     def filled(self, known: frozenset[str]) -> dict[str, str]:
         """A text for people whose placeholders can all be filled in."""
         texts, section = self.texts(), self.section()
-        for language, text in texts.items():
-            for name in PLACEHOLDER.findall(text):
-                if name not in known:
-                    names = ", ".join(f"{{{n}}}" for n in sorted(known)) or "none"
-                    raise section.take(language).fail(f"unknown placeholder {{{name}}}; known are {names}")
+        for language in texts:
+            section.take(language).template(known)
         return texts
+
+    def template(self, known: frozenset[str]) -> str:
+        """A single text whose placeholders can all be filled in."""
+        text = self.text()
+        for name in PLACEHOLDER.findall(text):
+            if name not in known:
+                names = ", ".join(f"{{{n}}}" for n in sorted(known)) or "none"
+                raise self.fail(f"unknown placeholder {{{name}}}; known are {names}")
+        return text
 
     def items(self) -> list[Item]:
         """The members of a list."""

@@ -46,6 +46,7 @@ KEYS = {
     "yupan.internal.contact.v1": "`msisdn`",
     "yupan.internal.list.v1": "none; the partition is set",
     "yupan.internal.incident.v1": "check, area and cause",
+    "yupan.internal.repair.v1": "the check's id; of an answer the MSISDN",
     "yupan.internal.rate.v1": "`cell:ID`, else `region:NAME`",
     "yupan.list.v1": "`msisdn`; `REPLACED`: none",
     "yupan.message.v1": "`msisdn`",

@@ -53,6 +53,12 @@ METRICS = (
         "Reminders opened, changed, withdrawn, or dropped by the ledger",
         ("kind", "action"),
     ),
+    Metric(
+        "yupan_repairs",
+        "counter",
+        "Automatic repairs: sent, dry_run (would be), capped (no slot today), done, refused, failed",
+        ("check", "outcome"),
+    ),
     Metric("yupan_alerts", "counter", "Incidents told to technicians: begun or grown, and over", ("check", "status")),
     Metric("yupan_pops", "counter", "Screen pops sent, by the caller's segment", ("segment",)),
     Metric("yupan_calls", "counter", "Call phases tagged, by segment", ("segment",)),

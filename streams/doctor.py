@@ -83,7 +83,7 @@ def _names(_: Settings) -> Answer:
 def _checks(settings: Settings) -> Answer:
     from agents.rules import load_checks
 
-    checks = load_checks(settings.checks, settings.deadlines)
+    checks = load_checks(settings.checks, settings.deadlines, settings.repairs)
     return "ok", f"{len(checks.by_id)} checks: {', '.join(checks.by_id)}; {len(checks.watches)} watch lists", ""
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from agents.repair import MODES
 from schemas.errors import UsageError
 from schemas.fields import NATIONAL
 
@@ -122,6 +123,12 @@ _DEADLINES = Form(
 )
 
 
+_REPAIRS = Form(
+    f"CHECK=MODE pairs separated by ',', the mode one of {', '.join(MODES)}",
+    lambda v: {check: _must(mode in MODES, mode) for check, mode in _pairs(v).items()},
+)
+
+
 def _setting(default: Any, form: Form, doc: str) -> Any:
     metadata = {"form": form, "doc": doc}
     if isinstance(default, dict):
@@ -166,6 +173,9 @@ class Settings:
     dead_letter_share: float = _setting(0.5, _SHARE, "unusable share of the last 2 × DEAD_LETTER_RUN events")
     checks: tuple[str, ...] = _setting((), _DIRECTORIES, "directories of an operator's own checks, separated by ':'")
     deadlines: dict[str, int] = _setting({}, _DEADLINES, "other deadlines for checks: activation=5s,…")
+    repairs: dict[str, str] = _setting(
+        {}, _REPAIRS, "automatic repair: activation=dry_run,…; modes are off (as without), dry_run and on"
+    )
     segments: tuple[str, ...] = _setting(
         ("MID_HIGH", "NEW", "CAMPUS", "RURAL"), _SEGMENTS, "the ranking of the segments; one left out is never given"
     )
@@ -244,6 +254,7 @@ def _parsed(found: Mapping[str, tuple[Any, str]]) -> dict[str, Any]:
             "instance",
             "checks",
             "deadlines",
+            "repairs",
             "kafka_config",
         ):
             continue

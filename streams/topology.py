@@ -2,6 +2,7 @@
 
 state ─────────────► audit ────► anomaly, reminder, internal.incident ─► incidents ─► alert
 usage ─────────────► usage ────► anomaly, reminder, internal.incident, internal.rate ─► areas ─► anomaly
+repair-result ─────► repairs ──► anomaly, reminder, repair (and internal.repair, by which slots are given)
 command ───────────► commands ─► anomaly, reminder, internal.incident, internal.command ─► commands
 customer, list ────► profiles ─► reminder, internal.list ─► profiles
 call ──────────────► calls ────► tagged-call, reminder, screen-pop (at once), internal.call ─► calls
@@ -29,6 +30,7 @@ from agents.incidents import Incidents
 from agents.intake import Intake
 from agents.observe import Observe
 from agents.ports import Batch
+from agents.repairs import Repairs
 from agents.rules import Checks
 from agents.shell import Counts, Shell
 from agents.usage import Usage
@@ -56,13 +58,15 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
     intake = Intake(codecs, settings.partitions, events_clock=by_events, country_code=settings.country_code)
     shell = Shell(intake, codecs, counts, settings.act_within)
     conclusions = Conclusions(shell, checks)
-    watching = Watching(shell, conclusions, ZoneInfo(settings.timezone))
-    areas = Areas(shell, conclusions)
+    zone = ZoneInfo(settings.timezone)
+    watching = Watching(shell, conclusions, zone)
+    areas, repairs = Areas(shell, conclusions), Repairs(shell, conclusions, zone)
     agents = (
         Audit(shell, conclusions, watching),
         Usage(shell, conclusions),
         areas,
-        Commands(shell, conclusions, areas),
+        repairs,
+        Commands(shell, conclusions, areas, repairs),
         Incidents(shell, conclusions, settings.language),
         desk.Calls(shell, watching, settings.segments),
         desk.Profiles(shell, watching),

@@ -91,7 +91,7 @@ def _serve(metrics: Metrics, address: str) -> str:
 
 
 def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
-    checks = load_checks(settings.checks, settings.deadlines)
+    checks = load_checks(settings.checks, settings.deadlines, settings.repairs)
     bindings = topology.decide(settings, _codecs(settings), checks, metrics)
     config = _config(
         settings,

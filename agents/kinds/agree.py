@@ -24,6 +24,7 @@ from agents.verdicts import (
     on_event,
     opened_late,
     start,
+    word,
 )
 from agents.words import PRODUCT, state_name, value_for
 from agents.yaml_reader import Item, Section
@@ -60,6 +61,19 @@ class Agree:
         if not subject:
             return dict(evidence)
         return {f"{n.removesuffix(subject)}PRODUCT": v for n, v in evidence.items()} | {"product": subject}
+
+    @property
+    def wanted_names(self) -> frozenset[str]:
+        """See `Rule.wanted_names`: all but the reference."""
+        return frozenset(self.watches[1:])
+
+    def wanted(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """See `Rule.wanted`: what belongs to the reference's value."""
+        reference = evidence[self.names(subject)[0]]
+        if not self.rows:
+            return dict.fromkeys(self.watches[1:], reference)
+        row = next((row for row in self.rows if word(row[0]) == reference), None)
+        return {} if row is None else {name: word(row[n]) for n, name in enumerate(self.watches) if n}
 
     # --- names
 

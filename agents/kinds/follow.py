@@ -24,6 +24,7 @@ from agents.verdicts import (
     on_event,
     opened_late,
     start,
+    word,
 )
 from agents.words import plain_state, value_for
 from agents.yaml_reader import Item, Section
@@ -50,6 +51,15 @@ class Follow:
     def words(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
         """See `Rule.words`."""
         return dict(evidence)
+
+    @property
+    def wanted_names(self) -> frozenset[str]:
+        """See `Rule.wanted_names`."""
+        return frozenset(self.expect)
+
+    def wanted(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """See `Rule.wanted`."""
+        return {name: word(value) for name, value in self.expect.items()}
 
     def subject(self, name: str) -> str | None:
         """See `Rule.subject`."""

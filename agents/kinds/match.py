@@ -56,6 +56,12 @@ class Match:
         """See `Rule.placeholders`."""
         return frozenset((*self.watches, "transaction", "within"))
 
+    wanted_names: frozenset[str] = frozenset()
+
+    def wanted(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """See `Rule.wanted`: nothing beyond the words."""
+        return {}
+
     def words(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
         """See `Rule.words`."""
         return {**evidence, "transaction": subject}

@@ -48,6 +48,12 @@ class Streak:
 
     placeholders = frozenset(("usage.failures", "usage.cause", "within"))
 
+    wanted_names: frozenset[str] = frozenset()
+
+    def wanted(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+        """See `Rule.wanted`: nothing beyond the words."""
+        return {}
+
     def words(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
         """See `Rule.words`."""
         return dict(evidence)

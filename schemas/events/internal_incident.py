@@ -1,11 +1,11 @@
-"""`yupan.internal.incident.v1`: an anomaly joins or leaves the incident that it is part of (#50)."""
+"""`yupan.internal.incident.v1`: an anomaly joins, changes or leaves the incident that it is part of (#50)."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from schemas.event_type import EventType, Record
-from schemas.fields import Id, Millis, Severity
+from schemas.fields import Id, Millis, Severity, enum
 
 
 class InternalIncident(TypedDict):
@@ -16,8 +16,8 @@ class InternalIncident(TypedDict):
     cell: str | None
     region: str | None
     severity: Severity
-    joins: bool
-    """Whether it is open from now on; else it is no more."""
+    change: Annotated[str, enum("IncidentChange", "JOINS", "LEAVES", "GRAVER")]
+    """It is open from now on, is so no more, or is graver than it was."""
     example: str | None
     """Whose it is, masked; None of a cell or region."""
     occurred_at: Millis
@@ -41,7 +41,7 @@ EVENT = EventType(
             "cause_code": "hlr.status.missing",
             "region": "nanchang",
             "severity": "MAJOR",
-            "joins": True,
+            "change": "JOINS",
             "example": "86138****8000",
             "occurred_at": "2026-11-22T12:10:00+08:00",
         },
@@ -51,13 +51,13 @@ EVENT = EventType(
             "cell": "460-00-1-77",
             "region": "nanchang",
             "severity": "CRITICAL",
-            "joins": False,
+            "change": "LEAVES",
             "occurred_at": 1795320000000,
         },
     ),
     bad=(
-        ("missing_field", {"joins": ...}),
-        ("bad_type", {"joins": "yes"}),
+        ("missing_field", {"change": ...}),
+        ("bad_value", {"change": "STAYS"}),
         ("bad_value", {"severity": "LOUD"}),
     ),
 )

@@ -43,11 +43,11 @@ def show(check_id: str, as_json: bool) -> None:
     check = _known(checks, [check_id])[0]
     texts = {name: getattr(check, name) for name in ("cause", "wording", "guidance")}
     cases = [case.name for case in check.cases]
-    whole = {**_row(check), **check.rule.describe(), **texts, "cases": cases, "file": str(check.file)}
+    whole = {**_row(check), **check.rule.describe(), **texts, **_beyond(check), "cases": cases, "file": str(check.file)}
     if as_json:
         click.echo(json.dumps(whole, ensure_ascii=False))
         return
-    for name, value in whole.items():
+    for name, value in ((name, value) for name, value in whole.items() if value is not None):
         click.echo(f"{name}:")
         for line in _lines(value, settings.language):
             click.echo(f"  {line}")
@@ -138,7 +138,7 @@ def _load() -> tuple[Settings, Checks]:
     from streams.settings import Settings
 
     settings = Settings.load()
-    return settings, load_checks(settings.checks, settings.deadlines)
+    return settings, load_checks(settings.checks, settings.deadlines, settings.repairs)
 
 
 def _all(checks: Checks) -> dict[str, Check | WatchList]:
@@ -200,10 +200,23 @@ def _row(check: Check | WatchList) -> dict[str, Any]:
     return {"id": check.id, "title": check.title, "kind": check.kind, "within": within, "severity": check.severity}
 
 
+def _beyond(check: Check | WatchList) -> dict[str, Any]:
+    """How technicians are told, and what repairs it."""
+    from dataclasses import asdict
+
+    from agents.rules import Check
+
+    if not isinstance(check, Check):
+        return {}
+    return {"alert": asdict(check.alert), "repair": None if check.repair is None else asdict(check.repair)}
+
+
 def _lines(value: Any, language: str) -> list[str]:
     """A value for people: texts in their language, lists one a line."""
     if isinstance(value, dict):
-        return [str(value[language])] if language in value else [f"{name} = {held}" for name, held in value.items()]
+        if language in value:
+            return [str(value[language])]
+        return [f"{name} = {', '.join(_lines(held, language))}" for name, held in value.items()]
     if isinstance(value, list):
         return [" – ".join(map(str, v)) if isinstance(v, list) else str(v) for v in value]
     return [str(value)]
@@ -218,6 +231,9 @@ def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:
     if "evidence" in line:
         evidence = ", ".join(f"{name} {value}" for name, value in line["evidence"].items())
         return f"{head}  {line['check']} {line.get('status', 'changed')} ({line['reason']}): {evidence}"
+    if line["kind"] == "repair":
+        arguments = ", ".join(f"{name} {value}" for name, value in line["arguments"].items())
+        return f"{head}  {line['system']} {line['command']}: {arguments}"
     if line["kind"] == "alert":
         return f"{head}  {line['told']}: {line['summary']}"
     if "withdrawn" in line:

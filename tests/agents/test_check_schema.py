@@ -27,6 +27,7 @@ BEYOND = {
     "match-a-state",
     "match-itself",
     "rate-of-more-than-all",
+    "repair-unknown-placeholder",
     "rate-recovers-below",
     "rate-unknown-placeholder",
     "streak-forgets-too-soon",

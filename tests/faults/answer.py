@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agents import incidents
+from agents.conclude import INTERNAL_REPAIR
 from agents.event import Event
 from agents.incidents import Incidents
 from agents.intake import Intake, Reroute
@@ -35,17 +36,17 @@ from streams import topology
 from streams.settings import Settings
 from tests.faults.judge import Findings
 from tests.faults.seen import Record, TableRow, told
-from tests.faults.workload import CODECS, DEADLINES, PARTITIONS, UPSTREAM, Known
+from tests.faults.workload import CODECS, DEADLINES, PARTITIONS, REPAIRS, UPSTREAM, Known
 
 FIRST = ("yupan.customer.v1", "yupan.list.v1", "yupan.internal.list.v1")
-LAST = ("yupan.call.v1", "yupan.command.v1")
+LAST = ("yupan.call.v1", "yupan.command.v1", "yupan.internal.repair.v1")
 POP, TAGGED, RATE = "yupan.screen-pop.v1", "yupan.tagged-call.v1", "yupan.internal.rate.v1"
 REMINDER = "yupan.reminder.v1"
 INCIDENT = "~incident/"
 BETWEEN = ("reminders", "retention_tasks", "contacts", "tickets")
 """Fields of a pop that depend on what else had arrived before the call."""
-OF_TIME = ("~ticks/", "~counted/")
-"""Ledger records that tell how far partitions have come: they are of the moment, and outlive a run."""
+OF_TIME = ("~ticks/", "~counted/", "~repairs/")
+"""Ledger records that tell how far partitions or limits have come: they are of the moment, and outlive a run."""
 ACT_WITHIN = 3_600_000
 Ledger = dict[tuple[int, str], Any]
 
@@ -56,7 +57,7 @@ class Answer:
     def __init__(self, heads: Mapping[tuple[int, str], Any]) -> None:
         """`heads`: the ledger's records that belong to no customer, as they were before the run, by partition."""
         settings = Settings().with_(partitions=PARTITIONS, clock="events", act_within=ACT_WITHIN)
-        checks = load_checks((), DEADLINES)
+        checks = load_checks((), DEADLINES, REPAIRS)
         bindings = topology.decide(settings, CODECS, checks, NoCounts())
         self._process = {topic: binding.process for binding in bindings for topic in binding.topics}
         self._archive = Intake(CODECS, 0, events_clock=True)
@@ -181,6 +182,10 @@ def sent(outputs: Iterable[tuple[str, int | None, bytes | None, Mapping[str, str
             place = record["check"], record["cell"], record["region"], record["pane"]
             for outcome in ("succeeded", "failed"):
                 found.setdefault(topic, Counter())[*place, outcome] += record[outcome]
+        elif topic == INTERNAL_REPAIR:  # when there is a slot is of the moment, that there is one is not
+            assert record is not None
+            place = record["anomaly_id"], record["asks"], record["slot"] is None
+            found.setdefault(topic, Counter())[place] += 1
         elif topic == incidents.ALERT:
             alerts.take(headers["ce_id"], record or {})
         elif topic == POP:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -20,7 +21,7 @@ from streams.settings import Settings
 from tests.faults.answer import ACT_WITHIN
 from tests.faults.proxy import Proxy
 from tests.faults.seen import Reader
-from tests.faults.workload import DEADLINES, PARTITIONS
+from tests.faults.workload import DEADLINES, PARTITIONS, REPAIRS
 
 LISTS = ("~list/", "~listed/")
 """Ledger records of lists, which all runs share."""
@@ -89,6 +90,7 @@ class Ground:
             clickhouse=clickhouse,
             partitions=PARTITIONS,
             deadlines=DEADLINES,
+            repairs=REPAIRS,
             checks=(str(self._checks),),
             act_within=ACT_WITHIN,
         )
@@ -99,10 +101,11 @@ class Ground:
 
 
 def told_soon(directory: Path) -> Path:
-    """The shipped checks, of whose incidents technicians are told after a second: a run is short."""
+    """The shipped checks, whose incidents are told after a second, and which repair all at once: a run is short."""
     directory.mkdir()
     for file in SHIPPED.glob("*.yaml"):
         text = file.read_text("utf-8").replace("\nalert:\n", "\nalert:\n  wait: 1 s\n")
+        text = re.sub(r"\n  command: .*\n", r"\g<0>  per_minute: 60000\n  per_day: 1000000\n", text)
         (directory / file.name).write_text(text, "utf-8")
     return directory
 

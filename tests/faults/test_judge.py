@@ -35,9 +35,17 @@ OUT = (
     "yupan.internal.list.v1",
     "yupan.internal.rate.v1",
     "yupan.internal.incident.v1",
+    "yupan.internal.repair.v1",
+    "yupan.repair.v1",
     dead.DEAD_LETTER,
 )
-BACK = ("yupan.internal.list.v1", "yupan.internal.rate.v1", "yupan.internal.incident.v1", "yupan.state.v1")
+BACK = (
+    "yupan.internal.list.v1",
+    "yupan.internal.rate.v1",
+    "yupan.internal.incident.v1",
+    "yupan.internal.repair.v1",
+    "yupan.state.v1",
+)
 """Copies of lists, counts of cells, what joins incidents, and re-routed records."""
 
 
@@ -60,15 +68,15 @@ def made_up() -> Made:
         for lines in workload.stages
         for line in lines
     ]
-    first = Answer({})
-    first.decide(given, BASE + 60_000)
-    for output in first.outputs:  # what comes back as input
-        if output.topic in BACK:
-            given.append(
-                record(output.topic, output.key, output.value, output.headers, output.partition, next(offsets))
-            )
-    engine = Answer({})
-    letters = engine.decide(given, BASE + 60_000)["dead letter"]
+    back: list[Record] = []
+    for _ in range(3):  # what comes back as input makes more that does
+        engine = Answer({})
+        letters = engine.decide([*given, *back], BASE + 60_000)["dead letter"]
+        came, back = back, []
+        for o in engine.outputs:
+            if o.topic in BACK:
+                back.append(record(o.topic, o.key, o.value, o.headers, o.partition, next(offsets)))
+    given += came
     left = [record(o.topic, o.key, o.value, o.headers, o.partition, next(offsets)) for o in engine.outputs]
     left = [r for r in left if r.topic not in BACK]
     left += [letter(place, next(offsets)) for place in letters.elements()]

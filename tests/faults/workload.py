@@ -29,6 +29,8 @@ OPENED_WITHIN = 600_000
 WINDOW = 36_000_000
 """Window of the check `network-connect-rate` (ms): none passes during a run, so that all counts stay to be compared."""
 DEADLINES = {"activation": WITHIN, "network-connect-rate": WINDOW}
+REPAIRS = {"charging.recharge": "on"}
+"""Its anomalies never end in a run, so that each is repaired, once."""
 DUE_MS = 5_000
 """Deadlines fall due up to so long after the run's start."""
 STATE, CALL, CONTACT, USAGE = "yupan.state.v1", "yupan.call.v1", "yupan.contact.v1", "yupan.usage.v1"
@@ -160,10 +162,11 @@ class Stories:
     def states(self, msisdn: str) -> Iterator[Line]:
         """What CRM and HLR say of a customer, and the anomalies that the audit opens and ends."""
         kind = self.chance.choice(
-            ("opened", "resolved", "withdrawn", "changed", "in_time", "settling", "charged", "twice", "started")
+            ("opened", "resolved", "withdrawn", "changed", "in_time", "settling", "charged", "twice", "started", "paid")
         )
-        if kind in ("charged", "twice", "started"):
-            yield from self.charged(msisdn) if kind != "started" else self.started(msisdn)
+        if kind in ("charged", "twice", "started", "paid"):
+            tell = {"started": self.started, "paid": self.paid}.get(kind, self.charged)
+            yield from tell(msisdn)
             if kind == "twice":
                 yield from self.twice(msisdn, given_back=self.chance.random() < 0.5)
             return
@@ -196,6 +199,14 @@ class Stories:
         told = {**self.state(msisdn, "crm", "charge", 7.5), "transaction": "T-0"}
         yield self.line(STATE, told, due - PAID_WITHIN)
         self.known["anomaly", msisdn, "OPEN"] += 1
+
+    def paid(self, msisdn: str) -> Iterator[Line]:
+        """Paid and never credited, which is repaired."""
+        due = self.chance.randrange(-120_000, DUE_MS)
+        told = {**self.state(msisdn, "order", "payment", 50), "transaction": "T-2"}
+        yield self.line(STATE, told, due - PAID_WITHIN)
+        self.known["anomaly", msisdn, "OPEN"] += 1
+        self.known["anomaly", msisdn, "REPAIRING"] += 1
 
     def twice(self, msisdn: str, *, given_back: bool) -> Iterator[Line]:
         """Taken twice, which opens at once; perhaps one is given back."""

@@ -1,0 +1,137 @@
+"""Automatic repair (#52): what is sent to which system, under which limits, and what an answer means. Pure.
+
+An anomaly that opens asks for a slot; the limits of its check, which all partitions share, give one (`granted`) or none
+for today. When the slot comes and the anomaly is still open, the command is sent, once. What is not consistent a while
+after that, or was refused, is graver than before, and people take over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, TypedDict
+from zoneinfo import ZoneInfo
+
+from agents.texts import fill
+from agents.verdicts import Open, Repair
+
+SEVERITIES = ("WARNING", "MINOR", "MAJOR", "CRITICAL")
+"""The gravest last."""
+MODES = ("off", "dry_run", "on")
+"""off: only people order repairs; dry_run: what would be sent is counted; on."""
+WANTED = "wanted."
+"""What the name of a value begins with that a system should hold, among the words of arguments."""
+
+
+@dataclass(frozen=True)
+class Repairing:
+    """The command of a check, as its file says it. Times are milliseconds."""
+
+    system: str
+    command: str
+    arguments: Mapping[str, str]
+    per_minute: int = 60
+    per_day: int = 1_000
+    within: int = 300_000
+    """After so long without an answer, or after one without effect, it has failed."""
+    mode: str = "off"
+
+
+class Limits(TypedDict):
+    """What was granted to a check. Times are milliseconds."""
+
+    v: int
+    day: str
+    granted: int
+    """Slots of that day."""
+    free_at: int
+    """When the next slot is."""
+
+
+def grant(known: Limits | None, now: int, repairing: Repairing, zone: ZoneInfo) -> tuple[Limits, int | None]:
+    """The next slot, None when the day has none left."""
+    slot = now if known is None else max(now, known["free_at"])
+    day = f"{datetime.fromtimestamp(slot / 1000, zone):%Y-%m-%d}"
+    granted = known["granted"] if known is not None and known["day"] == day else 0
+    if granted >= repairing.per_day:
+        return {"v": 1, "day": day, "granted": granted, "free_at": slot}, None
+    free_at = slot + max(1, 60_000 // repairing.per_minute)
+    return {"v": 1, "day": day, "granted": granted + 1, "free_at": free_at}, slot
+
+
+def asked(anomaly: Open) -> Open:
+    """It waits for a slot."""
+    return _at(anomaly, "asked", None)
+
+
+def granted(anomaly: Open, slot: int | None) -> Open:
+    """It has one, or none today."""
+    return _at(anomaly, "capped" if slot is None else "granted", slot)
+
+
+def tried(anomaly: Open) -> Open:
+    """The slot has come, and nothing but counting is done."""
+    return _at(anomaly, "dry_run", None)
+
+
+def sent(anomaly: Open, at: int, repairing: Repairing) -> Open:
+    """The command is on its way; each of an anomaly has an id of its own."""
+    repair: Repair = {"id": f"{anomaly['id']}-{at}", "state": "sent", "due": at + repairing.within}
+    return {**anomaly, "repair": repair, "status": "REPAIRING"}
+
+
+def done(anomaly: Open, at: int, repairing: Repairing) -> Open:
+    """The system says so; whether it is true the next states tell."""
+    return _at(anomaly, "done", at + repairing.within)
+
+
+def failed(anomaly: Open, severity: str, state: str, text: str) -> Open:
+    """It did not help: people take over, and it is graver."""
+    graver = SEVERITIES[min(SEVERITIES.index(anomaly.get("severity", severity)) + 1, len(SEVERITIES) - 1)]
+    evidence = {**anomaly["evidence"], "repair": text}
+    return {**_at(anomaly, state, None), "severity": graver, "evidence": evidence, "status": "OPEN"}
+
+
+def due_of(anomaly: Open | None) -> int | None:
+    """When to look after a repair again."""
+    return None if anomaly is None or "repair" not in anomaly else anomaly["repair"]["due"]
+
+
+def repair_of(anomaly: Open) -> str:
+    """The id of the newest command that was sent for it; empty when none was."""
+    return anomaly["repair"]["id"] if "repair" in anomaly else ""
+
+
+def command(anomaly: Open, repairing: Repairing, words: Mapping[str, str], msisdn: str, at: int) -> dict[str, Any]:
+    """The record of `yupan.repair.v1` of a repair that is sent."""
+    return {
+        "repair_id": anomaly["repair"]["id"],
+        "anomaly_id": anomaly["id"],
+        "msisdn": msisdn,
+        "system": repairing.system,
+        "command": repairing.command,
+        "arguments": fill(repairing.arguments, words),
+        "occurred_at": at,
+    }
+
+
+class Answer(NamedTuple):
+    """What a failure is called: the reason of the decision and the state that stays."""
+
+    reason: str
+    state: str
+
+
+ANSWERS = {
+    "REFUSED": Answer("repair_refused", "refused"),
+    "FAILED": Answer("repair_failed", "failed"),
+    "sent": Answer("repair_unanswered", "failed"),
+    "done": Answer("repair_without_effect", "failed"),
+}
+"""By the outcome of a result, or by the state in which its time has passed."""
+
+
+def _at(anomaly: Open, state: str, due: int | None) -> Open:
+    repair: Repair = {"id": repair_of(anomaly), "state": state, "due": due}
+    return {**anomaly, "repair": repair}

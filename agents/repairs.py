@@ -1,0 +1,205 @@
+"""Automatic repair at work (#52): slots are asked for and granted, commands are sent, answers change the anomaly.
+
+What is known of a repair lies in the customer's open anomaly; each step changes it in the transaction that sends what
+the step sends. So whatever is killed, a command is sent once. The limits of a check lie on the partition of its id,
+ledger record `~repairs/CHECK`: `Limits`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from agents import repair
+from agents.conclude import INTERNAL_REPAIR, REPAIR_DEADLINE, RESULT, Conclusions, Waits
+from agents.event import Event
+from agents.life import status_of
+from agents.ports import Batch, Fired
+from agents.repair import ANSWERS, WANTED, Limits, Repairing
+from agents.rules import Check
+from agents.shell import Shell
+from agents.verdicts import AreaRule, Decision, Open, Wait, since_of
+
+REPAIR = "yupan.repair.v1"
+
+
+class Mending(NamedTuple):
+    """An open anomaly that is being repaired, and where it is."""
+
+    waits: Waits
+    name: str
+    wait: Wait
+    anomaly: Open
+    check: Check
+
+    @property
+    def state(self) -> str:
+        """How far its repair is; empty when nobody has begun."""
+        return self.anomaly["repair"]["state"] if "repair" in self.anomaly else ""
+
+    @property
+    def subject(self) -> str:
+        """The product or transaction that it is about."""
+        return self.name.partition("|")[2]
+
+
+class Told(NamedTuple):
+    """What brings a step about, and when."""
+
+    at: int
+    cause_id: str
+    traceparent: str | None
+
+
+class Repairs:
+    """Decides the batches of `yupan.internal.repair.v1` and `yupan.repair-result.v1`, and the slots that have come."""
+
+    topics = (RESULT, INTERNAL_REPAIR)
+
+    def __init__(self, shell: Shell, conclusions: Conclusions, zone: ZoneInfo) -> None:
+        """`zone`: whose midnight begins a new day of the limits."""
+        self.shell = shell
+        self.conclusions = conclusions
+        self.zone = zone
+
+    def process(self, batch: Batch) -> None:
+        """Decide a batch: the slots and time limits that have come, then questions and answers."""
+        self.shell.run(batch, self._decide, self._fired)
+
+    def _decide(self, batch: Batch, event: Event) -> None:
+        if event.topic == RESULT:
+            self._answered(batch, event)
+        elif event.record["asks"]:
+            self._grant(batch, event)
+        else:
+            self._granted(batch, event)
+
+    # --- slots
+
+    def _grant(self, batch: Batch, event: Event) -> None:
+        """Where the limits of a check are."""
+        check_id = event.record["check"]
+        repairing = self._repairing(check_id)
+        if repairing is None or repairing.mode == "off":
+            return  # switched off since it was asked
+        key = f"~repairs/{check_id}"
+        known: Limits | None = batch.get(key)
+        now = max(event.occurred_at, batch.now())
+        limits, slot = repair.grant(known, now, repairing, self.zone)
+        batch.put(key, limits)
+        answer = {**event.record, "asks": False, "slot": slot, "occurred_at": now}
+        cause = f"{event.source}|{event.id}|slot"
+        self.shell.emit(batch, INTERNAL_REPAIR, answer, cause, traceparent=event.traceparent)
+
+    def _granted(self, batch: Batch, event: Event) -> None:
+        """Where the customer is."""
+        record = event.record
+        waits = self.conclusions.waits(batch, record["msisdn"])
+        mending = self._found(waits, waits.find(record["anomaly_id"]))
+        if mending is None or mending.state != "asked":
+            return  # it has healed, or a person was faster
+        if record["slot"] is None:
+            self._count(mending, "capped")
+        self.conclusions.amend(batch, waits, mending.name, repair.granted(mending.anomaly, record["slot"]))
+
+    # --- what was waited for
+
+    def _fired(self, batch: Batch, fired: Fired) -> None:
+        """A slot has come, or the time of a repair has passed."""
+        waits = self.conclusions.waits(batch, fired.customer)
+        mending = self._found(waits, fired.name.removeprefix(REPAIR_DEADLINE))
+        if mending is None or repair.due_of(mending.anomaly) != fired.due_at:
+            return
+        wait, repairing = mending.wait, mending.check.repair
+        told = Told(fired.due_at, f"{wait['source']}|{wait['trigger']}|{fired.due_at}", wait.get("traceparent"))
+        if mending.state in ANSWERS:
+            self._failed(batch, mending, mending.state, "", told)
+            return
+        acts = repairing is not None and self.shell.acts(batch, fired.due_at, "repair")
+        if acts and repairing is not None and repairing.mode == "on":
+            self._send(batch, mending, repairing, "repair_sent", told)
+            return
+        if acts and repairing is not None and repairing.mode == "dry_run":
+            self._count(mending, "dry_run")
+        self.conclusions.amend(batch, waits, mending.name, repair.tried(mending.anomaly))
+
+    def _answered(self, batch: Batch, event: Event) -> None:
+        """A system says what has become of a command."""
+        record = event.record
+        waits = self.conclusions.waits(batch, record["msisdn"])
+        mending = self._found(waits, waits.find_repair(record["repair_id"]))
+        if mending is None or mending.check.repair is None or mending.state != "sent":
+            return  # it has healed meanwhile, or was answered before
+        if record["outcome"] == "DONE":
+            self._count(mending, "done")
+            after = repair.done(mending.anomaly, event.occurred_at, mending.check.repair)
+            self.conclusions.amend(batch, waits, mending.name, after)
+        else:
+            self._failed(batch, mending, record["outcome"], record["text"] or "", _told(event))
+
+    def order(self, batch: Batch, event: Event) -> str:
+        """A person orders a repair, without waiting for a slot; what came of it, as of `Conclusions.order`."""
+        waits = self.conclusions.waits(batch, event.record["msisdn"])
+        mending = self._found(waits, waits.find(event.record["anomaly_id"]))
+        if mending is None:
+            return "unknown"
+        repairing, told = mending.check.repair, _told(event)
+        if repairing is None or mending.state in ("sent", "done") or not self.shell.acts(batch, told.at, "repair"):
+            return "impossible"
+        told = told._replace(at=max(told.at, since_of(mending.anomaly)))
+        self._send(batch, mending, repairing, f"repair ordered by {event.record['staff']}", told)
+        return "done"
+
+    # --- what follows
+
+    def _found(self, waits: Waits, name: str | None) -> Mending | None:
+        """What is open under this name, of a check that is in force."""
+        wait = None if name is None else waits.get(name)
+        if name is None or wait is None or wait["open"] is None:
+            return None
+        check = self.conclusions.checks.by_id.get(name.partition("|")[0])
+        return None if check is None else Mending(waits, name, wait, wait["open"], check)
+
+    def _send(self, batch: Batch, mending: Mending, repairing: Repairing, reason: str, told: Told) -> None:
+        rule, evidence = mending.check.rule, mending.anomaly["evidence"]
+        assert not isinstance(rule, AreaRule)  # of a cell nothing is repaired: `rules` refuses that
+        after = repair.sent(mending.anomaly, told.at, repairing)
+        wanted = {WANTED + name: value for name, value in rule.wanted(mending.subject, evidence).items()}
+        words = {**rule.words(mending.subject, evidence), **wanted}
+        record = repair.command(after, repairing, words, mending.waits.msisdn, told.at)
+        self.shell.emit(batch, REPAIR, record, record["repair_id"], traceparent=told.traceparent)
+        self._count(mending, "sent")
+        self._amend(batch, mending, after, reason, told)
+
+    def _failed(self, batch: Batch, mending: Mending, what: str, text: str, told: Told) -> None:
+        answer = ANSWERS[what]
+        self._count(mending, answer.state)
+        said = f"{answer.reason}: {text}" if text else answer.reason
+        after = repair.failed(mending.anomaly, mending.check.severity, answer.state, said)
+        self._amend(batch, mending, after, answer.reason, told)
+
+    def _amend(self, batch: Batch, mending: Mending, after: Open, reason: str, told: Told) -> None:
+        decision = Decision(
+            mending.subject,
+            status_of(after),
+            told.at,
+            reason,
+            after,
+            after["evidence"],
+            mending.wait["trigger"],
+            mending.wait["region"],
+            told.cause_id,
+            told.traceparent,
+        )
+        self.conclusions.amend(batch, mending.waits, mending.name, after, decision)
+
+    def _repairing(self, check_id: str) -> Repairing | None:
+        check = self.conclusions.checks.by_id.get(check_id)
+        return None if check is None else check.repair
+
+    def _count(self, mending: Mending, outcome: str) -> None:
+        self.shell.counts.count("yupan_repairs", check=mending.check.id, outcome=outcome)
+
+
+def _told(event: Event) -> Told:
+    return Told(event.occurred_at, f"{event.source}|{event.id}", event.traceparent)
