@@ -85,6 +85,7 @@ class AlertTopic:
                 yield self._told(message)
             elif failure.code() == KafkaError._PARTITION_EOF:
                 self.up = True
+                self._next[cast(int, message.partition())] = cast(int, message.offset())  # behind marks of transactions
                 self._unread.discard(cast(int, message.partition()))
 
     def behind(self) -> Mapping[int, int]:
