@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from agents import anomalies, life, reminders
+from agents.cutover import collecting
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.reminding import Why, remind, withdraw
@@ -21,6 +22,8 @@ from agents.verdicts import Change, Decision, Due, Former, Open, Outcome, Verdic
 from schemas.masking import mask
 
 INCIDENT = "yupan.internal.incident.v1"
+CUTOVERS = "~cutovers"
+"""The ledger key of the works that this partition knows of (`cutover`)."""
 INTERNAL_REPAIR = "yupan.internal.repair.v1"
 RESULT = "yupan.repair-result.v1"
 REPAIR_DEADLINE = "repair/"
@@ -41,9 +44,9 @@ class Group(NamedTuple):
     cell: str | None = None
 
     @property
-    def key(self) -> tuple[str, str | None, str | None]:
+    def key(self) -> tuple[str | None, ...]:
         """What is equal for all that are one incident of a check."""
-        return self.anomaly["cause_code"], self.region, self.cell
+        return self.anomaly["cause_code"], self.region, self.cell, self.anomaly.get("cutover")
 
 
 def changes(check: Check, before: Group | None, after: Group | None) -> Iterator[tuple[Group, str]]:
@@ -161,7 +164,7 @@ class Conclusions:
         if outcome.decisions:
             outcome = life.continued(outcome, waits.former(name))
             waits.remember(name, outcome.decisions)
-        outcome = self._ask_for_repair(batch, check, waits.msisdn, outcome)
+        outcome = self._begin(batch, check, waits.msisdn, outcome)
         before = waits.get(name)
         if outcome.wait is not before:
             waits.set(name, outcome.wait)
@@ -176,22 +179,28 @@ class Conclusions:
         if outcome.decisions:
             self._join(batch, check, waits.msisdn, before, outcome)
 
-    def _ask_for_repair(self, batch: Batch, check: Check, msisdn: str, outcome: Outcome) -> Outcome:
-        """An anomaly that has just opened asks for a slot in which it may be repaired, where its check says so."""
+    def _begin(self, batch: Batch, check: Check, msisdn: str, outcome: Outcome) -> Outcome:
+        """What has just opened is part of works, or asks for a slot in which it may be repaired."""
         wait, opened = outcome.wait, outcome.decisions[-1] if outcome.decisions else None
-        if check.repair is None or check.repair.mode == "off" or wait is None or wait["open"] is None:
+        if wait is None or wait["open"] is None or opened is None:
             return outcome
-        if opened is None or opened.status != "OPEN" or not opened.changes_status:
+        if opened.status != "OPEN" or not opened.changes_status:
             return outcome
-        if not self.shell.acts(batch, opened.at, "repair"):
+        known = batch.get(CUTOVERS)
+        reads = self.checks.rules[check.id].watches
+        works = known and collecting(known["windows"], reads, wait["region"], wait["since"])
+        if works:
+            return outcome._replace(wait={**wait, "open": {**wait["open"], "cutover": works}})
+        if check.repair is None or check.repair.mode == "off" or not self.shell.acts(batch, opened.at, "repair"):
             return outcome
-        anomaly = wait["open"]
+        self._ask_for_repair(batch, check, msisdn, wait["open"], opened)
+        return outcome._replace(wait={**wait, "open": asked(wait["open"])})
+
+    def _ask_for_repair(self, batch: Batch, check: Check, msisdn: str, anomaly: Open, opened: Decision) -> None:
         record = {"check": check.id, "anomaly_id": anomaly["id"], "msisdn": msisdn, "asks": True, "slot": None}
         event_id = f"{anomaly['id']}|repair|{opened.cause_id}"
-        self.shell.emit(
-            batch, INTERNAL_REPAIR, {**record, "occurred_at": opened.at}, event_id, traceparent=opened.traceparent
-        )
-        return outcome._replace(wait={**wait, "open": asked(anomaly)})
+        record |= {"occurred_at": opened.at}
+        self.shell.emit(batch, INTERNAL_REPAIR, record, event_id, traceparent=opened.traceparent)
 
     def _look_after_repair(self, batch: Batch, check: Check, waits: Waits, name: str, before: Wait | None) -> None:
         """Arm or disarm the deadline of a repair."""
@@ -238,6 +247,7 @@ class Conclusions:
                 "severity": anomalies.severity_of(check, group.anomaly),
                 "change": change,
                 "example": example,
+                "cutover": group.anomaly.get("cutover"),
                 "occurred_at": decision.at,
             }
             event_id = f"{group.anomaly['id']}|{change}|{decision.cause_id}"

@@ -75,7 +75,7 @@ def joined(known: Incident | None, record: Mapping[str, Any], cause_id: str, ale
         open=incident["open"] + 1,
         hit=incident["hit"] + 1,
         severity=severity,
-        examples=_shown(incident["examples"], record["example"]),
+        examples=shown(incident["examples"], record["example"]),
     )
     if incident["status"] == "FIRING":
         tell = is_graver or incident["hit"] >= 2 * incident["told"]
@@ -146,7 +146,8 @@ def _is_past(incident: Incident, at: int) -> bool:
     return incident["open"] == 0 and ended is not None and at > ended + REMEMBERED
 
 
-def _shown(examples: list[str], example: str | None) -> list[str]:
+def shown(examples: list[str], example: str | None) -> list[str]:
+    """`examples` with one more, as far as there is room."""
     if example is None or example in examples or len(examples) >= EXAMPLES:
         return examples
     return [*examples, example]

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agents.conclude import INCIDENT, Conclusions
+from agents.cutovers import ALERT, Closings
+from agents.cutovers import DEADLINE as CLOSING
 from agents.event import Event
 from agents.incident import Alerting, Change, Incident, fall_due, graver, joined, left
 from agents.ports import Batch, Fired
 from agents.shell import Shell
 
-ALERT = "yupan.alert.v1"
 DEADLINE = "incident"
 """The name of the deadlines; they belong to the incident's key."""
 DEFAULT = Alerting()
@@ -26,9 +27,10 @@ class Incidents:
 
     topics = (INCIDENT,)
 
-    def __init__(self, shell: Shell, conclusions: Conclusions, language: str = "zh") -> None:
-        """`conclusions`: whose checks are in force."""
+    def __init__(self, shell: Shell, conclusions: Conclusions, closings: Closings, language: str = "zh") -> None:
+        """`conclusions`: whose checks are in force; `closings`: takes what began in the window of works."""
         self.shell = shell
+        self.closings = closings
         self.conclusions = conclusions
         self.language = language
 
@@ -38,6 +40,9 @@ class Incidents:
 
     def _decide(self, batch: Batch, event: Event) -> None:
         record, key = event.record, str(event.key)
+        if record["cutover"]:
+            self.closings.collected(batch, event)
+            return
         known: Incident | None = batch.get(_key(key))
         alerting = self._alerting(record["check"])
         if record["change"] == "JOINS":
@@ -47,6 +52,9 @@ class Incidents:
         self._keep(batch, key, known, change, record["occurred_at"], event.traceparent)
 
     def _fired(self, batch: Batch, fired: Fired) -> None:
+        if fired.name == CLOSING:
+            self.closings.fired(batch, fired)
+            return
         known: Incident | None = batch.get(_key(fired.customer))
         if known is not None and known["due"] == fired.due_at:
             change = fall_due(known, fired.due_at, self._alerting(fired.customer.partition("|")[0]))

@@ -16,6 +16,8 @@ from agents.areas import Areas
 from agents.audit import Audit
 from agents.commands import Commands
 from agents.conclude import REPAIR_DEADLINE, Conclusions
+from agents.cutovers import ALERT, Closings, Cutovers
+from agents.cutovers import DEADLINE as CLOSING
 from agents.desk import FORGET, Calls, Profiles
 from agents.incidents import Incidents
 from agents.intake import Intake
@@ -36,7 +38,7 @@ from schemas.fields import check_international, check_length, iso
 
 Line = dict[str, Any]
 PARTITIONS = 1
-TOLD = (anomalies.TOPIC, reminders.TOPIC, incidents.ALERT, REPAIR)
+TOLD = (anomalies.TOPIC, reminders.TOPIC, ALERT, REPAIR)
 """What is told of the decisions: those of checks and watch lists, not of calls."""
 
 
@@ -88,6 +90,7 @@ _WAITING = {
     watching.DEADLINE: Profiles.topics[0],
     incidents.DEADLINE: Incidents.topics[0],
     REPAIR_DEADLINE: Repairs.topics[0],
+    CLOSING: Incidents.topics[0],
     FORGET: Calls.topics[0],
 }
 """By what the names of deadlines begin with."""
@@ -105,6 +108,7 @@ class Replay:
         conclusions = Conclusions(shell, checks)
         zone = ZoneInfo(timezone)
         watches = Watching(shell, conclusions, zone)
+        closings = Closings(shell, conclusions, "zh")
         areas_, repairs = Areas(shell, conclusions), Repairs(shell, conclusions, zone)
         deciding = (
             Audit(shell, conclusions, watches),
@@ -112,7 +116,8 @@ class Replay:
             areas_,
             repairs,
             Commands(shell, conclusions, areas_, repairs),
-            Incidents(shell, conclusions),
+            Incidents(shell, conclusions, closings),
+            Cutovers(shell, closings),
             Profiles(shell, watches),
             Calls(shell, watches),
         )

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_ch
 
 from agents.event import Event
 from agents.states import Held, value_of
+from schemas.events.state import SNAPSHOT
 
 
 class Verdict(Enum):
@@ -28,6 +29,8 @@ class Verdict(Enum):
 
 
 LONGEST_WORD = 200
+CUTOVER = "cutover"
+"""The cause of what a full export has shown."""
 Sums = list[int | None]
 """What is due and what was taken, in ten-thousandths; None: nothing was seen yet."""
 
@@ -64,6 +67,8 @@ class Open(TypedDict):
     severity: NotRequired[str]
     """Graver than its check says, since a repair did not help."""
     repair: NotRequired[Repair]
+    cutover: NotRequired[str]
+    """The works in whose window its drift began."""
 
 
 class Wait(TypedDict):
@@ -78,6 +83,8 @@ class Wait(TypedDict):
     region: str | None
     traceparent: NotRequired[str | None]
     """The trigger's, for what its deadline decides."""
+    snapshot: NotRequired[bool]
+    """A full export has begun it: what drifted told nobody when it did."""
     open: Open | None
     """None while nothing is announced."""
     sums: NotRequired[Sums]
@@ -265,7 +272,7 @@ class Rule(Protocol):
 
 def start(event: Event, due: int | None) -> Wait:
     """A wait that `event` begins."""
-    return {
+    wait: Wait = {
         "since": event.occurred_at,
         "due": due,
         "trigger": event.id,
@@ -274,6 +281,12 @@ def start(event: Event, due: int | None) -> Wait:
         "traceparent": event.traceparent,
         "open": None,
     }
+    return {**wait, "snapshot": True} if event.record.get("reason") == SNAPSHOT else wait
+
+
+def cause_of(wait: Wait, cause_code: str) -> str:
+    """What alerts are grouped by: what a full export has shown comes from works that told nobody, not from a fault."""
+    return CUTOVER if wait.get("snapshot") else cause_code
 
 
 def on_event(change: Change, status: str, reason: str, wait: Wait, anomaly: Open, evidence: dict[str, str]) -> Decision:
@@ -302,7 +315,7 @@ def anomaly_of(
     cause = "\x00".join((check, what.subject, wait["source"], wait["trigger"], what.msisdn))
     anomaly_id = hashlib.sha256(cause.encode()).hexdigest()[:32]
     at = what.at if opened_at is None else opened_at
-    return {"id": anomaly_id, "opened_at": at, "evidence": evidence, "cause_code": cause_code}
+    return {"id": anomaly_id, "opened_at": at, "evidence": evidence, "cause_code": cause_of(wait, cause_code)}
 
 
 def hundredths(amount: int) -> int:

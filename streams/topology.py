@@ -9,7 +9,8 @@ call ──────────────► calls ────► tagged-
 contact ───────────► contacts ─► internal.contact ─► contacts
 ticket ────────────► tickets
 retention-task ────► tasks
-seat, cutover, … ──► observe     only validates: `decide` dead-letters what is unusable on every In topic
+cutover ───────────► cutovers ─► internal.cutover ─► cutovers; alert, by incidents, when the works are over
+seat, … ───────────► observe     only validates: `decide` dead-letters what is unusable on every In topic
 
 history reads what it keeps of all of these, and of what they send, and writes rows to ClickHouse.
 alerts reads alert and pushes to Alertmanager (`alerting`; no agent, since each worker reads all of it).
@@ -26,6 +27,7 @@ from agents.areas import Areas
 from agents.audit import Audit
 from agents.commands import Commands
 from agents.conclude import Conclusions
+from agents.cutovers import Closings, Cutovers
 from agents.incidents import Incidents
 from agents.intake import Intake
 from agents.observe import Observe
@@ -60,6 +62,7 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
     conclusions = Conclusions(shell, checks)
     zone = ZoneInfo(settings.timezone)
     watching = Watching(shell, conclusions, zone)
+    closings = Closings(shell, conclusions, settings.language)
     areas, repairs = Areas(shell, conclusions), Repairs(shell, conclusions, zone)
     agents = (
         Audit(shell, conclusions, watching),
@@ -67,7 +70,8 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
         areas,
         repairs,
         Commands(shell, conclusions, areas, repairs),
-        Incidents(shell, conclusions, settings.language),
+        Incidents(shell, conclusions, closings, settings.language),
+        Cutovers(shell, closings),
         desk.Calls(shell, watching, settings.segments),
         desk.Profiles(shell, watching),
         *(make(shell) for make in (desk.Contacts, desk.Tickets, desk.Tasks)),

@@ -19,6 +19,7 @@ from agents.verdicts import (
     Verdict,
     Wait,
     anomaly_of,
+    cause_of,
     changed,
     evidence_of,
     on_event,
@@ -139,7 +140,7 @@ class Agree:
     def _change(self, change: Change, names: Sequence[str], wait: Wait, anomaly: Open, reason: str) -> Outcome:
         evidence = evidence_of(names, change.after)
         cause, about = self._cause(names, change.after), evidence[names[0]]
-        after: Open = {**anomaly, "evidence": evidence, "cause_code": cause, "about": about}
+        after: Open = {**anomaly, "evidence": evidence, "cause_code": cause_of(wait, cause), "about": about}
         return changed(change, reason, wait, anomaly, after)
 
     # --- comparing

@@ -19,6 +19,7 @@ from agents.verdicts import (
     Verdict,
     Wait,
     anomaly_of,
+    cause_of,
     changed,
     evidence_of,
     on_event,
@@ -99,7 +100,7 @@ class Follow:
         if anomaly is None:
             return Outcome(Verdict.PROPAGATING, wait)
         evidence = evidence_of(self.watches, change.after)
-        after: Open = {**anomaly, "evidence": evidence, "cause_code": self._cause(change.after)}
+        after: Open = {**anomaly, "evidence": evidence, "cause_code": cause_of(wait, self._cause(change.after))}
         return changed(change, "partner_changed", wait, anomaly, after)
 
     def _triggered(self, states: Held) -> bool:

@@ -22,7 +22,8 @@ class Cutover(TypedDict):
     occurred_at: Millis
 
 
-def _rule(cutover: Record) -> None:
+def check_cutover(cutover: Record) -> None:
+    """Works end after they begin."""
     if cutover["ends_at"] <= cutover["starts_at"]:
         raise RecordError("bad_value", "is not after starts_at", "ends_at")
 
@@ -31,7 +32,7 @@ EVENT = EventType(
     record=Cutover,
     topic="yupan.cutover.v1",
     key=lambda r: r["cutover_id"],
-    rule=_rule,
+    rule=check_cutover,
     examples=(
         {
             "cutover_id": "w-1",

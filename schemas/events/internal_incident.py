@@ -20,11 +20,15 @@ class InternalIncident(TypedDict):
     """It is open from now on, is so no more, or is graver than it was."""
     example: str | None
     """Whose it is, masked; None of a cell or region."""
+    cutover: str | None
+    """The works in whose window its drift began: then it is part of their closing report, and of no incident."""
     occurred_at: Millis
 
 
 def incident(record: Record) -> str:
-    """The key: all that is one incident."""
+    """The key: all that is one incident; of works their id, which is the key of what is told of them."""
+    if record["cutover"]:
+        return str(record["cutover"])
     area = f"cell:{record['cell']}" if record["cell"] else f"region:{record['region'] or ''}"
     return f"{record['check']}|{area}|{record['cause_code']}"
 
@@ -52,6 +56,7 @@ EVENT = EventType(
             "region": "nanchang",
             "severity": "CRITICAL",
             "change": "LEAVES",
+            "cutover": "w-1",
             "occurred_at": 1795320000000,
         },
     ),

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 _EXAMPLES = """\b
 Examples:  yupan import call-log calls.csv.gz
     yupan import list campus.csv --list campus --version 2026-autumn --replace
+    yupan import states hlr.csv.gz --set system=hlr --snapshot      (what has drifted without telling?)
     yupan import my-mapping.yaml file.csv --dry-run      (checks both, sends nothing)
-Shipped mappings: call-log, telco-customers, list, watch-list. How to write one: docs/import.md"""
+Shipped mappings: call-log, telco-customers, list, watch-list, states. How to write one: docs/import.md"""
 
 
 @click.command(epilog=_EXAMPLES)
@@ -25,6 +26,7 @@ Shipped mappings: call-log, telco-customers, list, watch-list. How to write one:
 @click.option("--version", metavar="V", help="For lists: the version that the rows belong to.")
 @click.option("--replace", is_flag=True, help="For lists: what the list held before ends.")
 @click.option("--set", "sets", multiple=True, metavar="OPTION=VALUE", help="Any other option of the mapping.")
+@click.option("--snapshot", is_flag=True, help="FILE is a full export of one system, for comparison (states only).")
 @click.option("--at", metavar="TIME", help="When a file without times was true.  [when the file was last changed]")
 @click.option("--encoding", help="The file's encoding, such as gb18030.  [the mapping's, else utf-8]")
 @click.option(
@@ -40,6 +42,7 @@ def command(
     version: str | None,
     replace: bool,
     sets: tuple[str, ...],
+    snapshot: bool,
     at: str | None,
     encoding: str | None,
     rejects: Path | None,
@@ -57,7 +60,7 @@ def command(
 
     given = {"list": list_, "version": version, "replace": "yes" if replace else None}
     options = {name: value for name, value in given.items() if value is not None}
-    order = Order(mapping, file, options | _pairs(sets), at, encoding, rejects, dry_run, wait=not no_wait)
+    order = Order(mapping, file, options | _pairs(sets), at, encoding, rejects, dry_run, not no_wait, snapshot)
     done = import_file(order, Settings.load(), lambda line: click.echo(line, err=True))
     click.echo(_summary(done), err=True)
     if as_json:

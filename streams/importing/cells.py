@@ -67,3 +67,13 @@ def customer(text: str, country_code: str) -> str:
     """A number when it is one, else the synthetic stand-in."""
     found = international(text, country_code)
     return found if is_msisdn(found, country_code) else synthetic(text)
+
+
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII).fullmatch
+
+
+def scalar(text: str) -> str | bool | int | float:
+    """What a cell of no certain kind means: a boolean, a plain number, else the text. Raises `RecordError`."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return number(text, None) if _PLAIN_NUMBER(text) else text

@@ -33,6 +33,8 @@ class Order:
     rejects: Path | None
     dry_run: bool
     wait: bool
+    snapshot: bool = False
+    """Whether the file is a full export of one system."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def _finish(producer: EventProducer, order: Order, settings: Settings, bars: Bar
 
 
 def _surroundings(order: Order, settings: Settings) -> Surroundings:
-    return Surroundings(settings.timezone, settings.country_code, _file_time(order, settings.timezone), order.options)
+    at = _file_time(order, settings.timezone)
+    return Surroundings(settings.timezone, settings.country_code, at, order.options, order.snapshot)
 
 
 def _file_time(order: Order, zone: str) -> int:

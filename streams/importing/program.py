@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 
 from schemas.errors import RecordError, UsageError
 from schemas.event_type import EventType
+from schemas.events.state import EVENT as STATE_EVENT
+from schemas.events.state import SNAPSHOT
 from streams.importing.mapping import Mapping
 from streams.importing.row import BUILT_IN, FILE_TIME, Getter, Layout, places_of
+
+STATE = STATE_EVENT.topic
 
 
 class Made(NamedTuple):
@@ -30,6 +34,8 @@ class Surroundings:
     file_time: int
     """When the file was last changed (ms), or the time given with `--at`."""
     options: AnyMapping[str, str]
+    snapshot: bool = False
+    """Whether the file is a full export of one system: its states say so."""
 
 
 class Program:
@@ -52,6 +58,9 @@ class Program:
         self._events = [(plan.event, plan.label, plan.bind(layout)) for plan in mapping.events]
         self._at_end = [(plan.event, plan.bind(layout)) for plan in mapping.at_end]
         self._salt = _salt(mapping, options, around.file_time)
+        self._snapshot = around.snapshot
+        if around.snapshot and STATE not in {plan.event.topic for plan in mapping.events}:
+            raise UsageError(f"--snapshot: the mapping {mapping.name} makes no states ({STATE})")
         self._seen: dict[str, tuple[int, ...]] = {}
 
     def events(self, number: int, cells: list[str]) -> list[Made]:
@@ -70,6 +79,8 @@ class Program:
         for event, label, record_of in self._events:
             record = record_of(row)
             if record is not None:
+                if self._snapshot and event.topic == STATE:
+                    record["reason"] = SNAPSHOT
                 made.append(Made(event, record, f"{digest}-{label}"))
         return made
 

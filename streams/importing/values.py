@@ -150,6 +150,10 @@ def _number(args: Args) -> Maker:
     return _of_text(args, lambda layout: lambda text: cells.number(text, factor))
 
 
+def _scalar(args: Args) -> Maker:
+    return _of_text(args, lambda layout: cells.scalar)
+
+
 def _factor(args: Args) -> Decimal | None:
     node = args.option("times")
     if node is None:
@@ -342,6 +346,7 @@ OPERATIONS: dict[str, Operation] = {
     "text": Operation(_text),
     "number": Operation(_number, ("times",)),
     "boolean": Operation(_boolean),
+    "scalar": Operation(_scalar),
     "lookup": Operation(_lookup, ("in", "else")),
     "time": Operation(_time, ("format", "zone", "near")),
     "duration": Operation(_duration, ("unit",)),

@@ -33,10 +33,15 @@ def test_one_line_a_change_of_status_with_exactly_the_contracts_fields(replay: R
 def test_other_decisions_have_another_kind_and_no_status(replay: Replaying) -> None:
     found = replay([state(0, "crm.status", "active"), state(25, "hlr.status", "active")])
     others = [line for line in found.lines if line["kind"] != "anomaly"]
-    assert [(line["kind"], "withdrawn" in line) for line in others] == [("reminder", False), ("reminder", True)]
+    assert [(line["kind"], "withdrawn" in line) for line in others] == [
+        ("reminder", False),
+        ("alert", False),
+        ("reminder", True),
+    ]
     assert not any("status" in line for line in others)
-    assert others[1]["withdrawn"] == "RESOLVED: agrees_again"
-    assert others[1]["at"] == "2026-11-22T04:25:00.000Z"
+    assert others[1]["told"] == "FIRING"
+    assert others[2]["withdrawn"] == "RESOLVED: agrees_again"
+    assert others[2]["at"] == "2026-11-22T04:25:00.000Z"
 
 
 def test_nothing_decided_prints_nothing(replay: Replaying) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from agents import incidents
 from agents.conclude import INTERNAL_REPAIR
+from agents.cutovers import ALERT
 from agents.event import Event
 from agents.incidents import Incidents
 from agents.intake import Intake, Reroute
@@ -186,7 +187,7 @@ def sent(outputs: Iterable[tuple[str, int | None, bytes | None, Mapping[str, str
             assert record is not None
             place = record["anomaly_id"], record["asks"], record["slot"] is None
             found.setdefault(topic, Counter())[place] += 1
-        elif topic == incidents.ALERT:
+        elif topic == ALERT:
             alerts.take(headers["ce_id"], record or {})
         elif topic == POP:
             assert record is not None
@@ -195,7 +196,7 @@ def sent(outputs: Iterable[tuple[str, int | None, bytes | None, Mapping[str, str
             # a copy of a list's replacement, or of a re-routed record, is made for one partition
             copy = None if flow == "out" or topic == Incidents.topics[0] else partition
             found.setdefault(topic, Counter())[headers["ce_id"], copy, _text(record)] += 1
-    return {**found, POP: Counter(pops), incidents.ALERT: alerts.told()}
+    return {**found, POP: Counter(pops), ALERT: alerts.told()}
 
 
 class Alerts:

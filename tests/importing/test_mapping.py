@@ -40,7 +40,9 @@ def test_an_empty_file_is_told() -> None:
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="no mapping and no file `call-logs`; shipped are call-log, list, telco"):
+    with pytest.raises(
+        UsageError, match="no mapping and no file `call-logs`; shipped are call-log, list, states, telco"
+    ):
         mappings.load("call-logs")
 
 

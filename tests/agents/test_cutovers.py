@@ -1,0 +1,210 @@
+"""Works on systems: drift of their window is reported once, and a full export shows what told nobody."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from agents.cutover import KEPT, collecting, with_cutover
+from agents.replay import Input, Line, Replay
+from agents.rules import load_checks
+from schemas.catalogue import EVENTS
+from schemas.fields import iso
+
+T0 = 1_795_320_000_000
+S, MIN, HOUR = 1_000, 60_000, 3_600_000
+STATE, CUTOVER = "yupan.state.v1", "yupan.cutover.v1"
+GRACE = 30 * MIN + 10 * S
+"""`sacp-signing` reads the HLR, too, and has the longest deadline of those that do."""
+
+
+def number(n: int) -> str:
+    return f"86138{n:08}"
+
+
+class World:
+    def __init__(self, **repairs: str) -> None:
+        self.replay = Replay(load_checks(repairs=repairs))
+        self.lines: list[Line] = []
+        self.sent = 0
+
+    def tell(self, topic: str, at: int, **record: Any) -> None:
+        self.sent += 1
+        made = EVENTS[topic].from_json({**record, "occurred_at": T0 + at})
+        self.lines += self.replay.feed(Input(topic, made, f"e{self.sent}"))
+
+    def works(self, at: int, begin: int, end: int, action: str = "PLANNED", **more: Any) -> None:
+        told = {"cutover_id": "w-1", "systems": ["hlr"], "regions": [], "title": {"zh": "HLR割接", "en": "HLR works"}}
+        self.tell(CUTOVER, at, starts_at=T0 + begin, ends_at=T0 + end, action=action, **{**told, **more})
+
+    def crm(self, at: int, n: int = 1, value: str = "suspended", **more: Any) -> None:
+        told = {"system": "crm", "attribute": "status", "value": value, "region": "nanchang", **more}
+        self.tell(STATE, at, msisdn=number(n), **told)
+
+    def hlr(self, at: int, n: int = 1, value: str = "barred", **more: Any) -> None:
+        self.tell(STATE, at, msisdn=number(n), **{"system": "hlr", "attribute": "status", "value": value, **more})
+
+    def until(self, at: int) -> None:
+        self.lines += self.replay.finish(T0 + at)
+
+    def of(self, kind: str) -> list[Line]:
+        return [line for line in self.lines if line["kind"] == kind]
+
+    @property
+    def reports(self) -> list[tuple[str, str, int]]:
+        """(time, status, count) of what was told of works."""
+        return [(a["at"], a["told"], a["count"]) for a in self.of("alert") if a["check"] == "cutover"]
+
+    @property
+    def alerts(self) -> list[Line]:
+        return [a for a in self.of("alert") if a["check"] != "cutover"]
+
+
+# --- a window
+
+
+def test_what_begins_in_the_window_is_reported_once_at_the_end() -> None:
+    world = World()
+    world.works(0, HOUR, 3 * HOUR)
+    for n in range(10):
+        world.crm(HOUR + n * MIN, n)
+    for n in range(6):
+        world.hlr(2 * HOUR + n * S, n)
+    world.until(5 * HOUR)
+    assert len([a for a in world.of("anomaly") if a["status"] == "OPEN"]) == 10  # the desk sees each
+    assert world.alerts == []
+    assert world.reports == [(iso(T0 + 3 * HOUR + GRACE), "FIRING", 10)]
+    report = world.of("alert")[0]
+    assert report["summary"] == "HLR割接收尾报告：新增差异 10 项，已恢复 6 项，未恢复 4 项"
+    for n in range(6, 10):
+        world.hlr(6 * HOUR + n * S, n)
+    assert world.reports[1:] == [(iso(T0 + 6 * HOUR + 9 * S), "RESOLVED", 10)]
+    assert world.alerts == []
+
+
+def test_without_any_drift_the_report_says_so() -> None:
+    world = World()
+    world.works(0, HOUR, 3 * HOUR)
+    world.crm(0, 1)
+    world.hlr(5 * MIN, 1)
+    world.until(9 * HOUR)
+    assert world.reports == [(iso(T0 + 3 * HOUR + GRACE), "RESOLVED", 0)]
+
+
+def test_other_times_regions_and_systems_are_alerted_as_usual() -> None:
+    world = World()
+    world.works(0, HOUR, 3 * HOUR, regions=["nanchang"])
+    world.crm(30 * MIN, 1)  # before
+    world.crm(2 * HOUR, 2, region="jiujiang")  # elsewhere
+    world.crm(3 * HOUR + S, 3)  # afterwards
+    world.tell(STATE, 2 * HOUR, msisdn=number(4), system="crm", attribute="subscription.video", value=True)  # VAS
+    world.crm(2 * HOUR, 5)
+    world.until(8 * HOUR)
+    assert world.reports == [(iso(T0 + 3 * HOUR + GRACE), "FIRING", 1)]
+    last = {(a["check"], a["region"]): a["count"] for a in world.alerts}
+    assert last == {("activation", "nanchang"): 2, ("activation", "jiujiang"): 1, ("subscription", None): 1}
+
+
+def test_works_that_are_changed_are_reported_later_and_cancelled_ones_at_once() -> None:
+    world = World()
+    world.works(0, HOUR, 2 * HOUR)
+    world.crm(HOUR + MIN)
+    world.works(90 * MIN, HOUR, 4 * HOUR, "CHANGED")
+    world.crm(3 * HOUR, 2)
+    world.until(4 * HOUR + GRACE - S)
+    assert world.reports == []
+    world.until(6 * HOUR)
+    assert world.reports == [(iso(T0 + 4 * HOUR + GRACE), "FIRING", 2)]
+    other = World()
+    other.works(0, HOUR, 9 * HOUR)
+    other.crm(HOUR + MIN)
+    other.works(2 * HOUR, HOUR, 9 * HOUR, "CANCELLED")
+    other.crm(3 * HOUR, 2)
+    other.until(4 * HOUR)
+    assert other.reports == [(iso(T0 + 2 * HOUR), "FIRING", 1)]
+    assert [a["told"] for a in other.alerts] == ["FIRING"]
+
+
+def test_an_older_word_about_the_works_does_not_count() -> None:
+    told = {"cutover_id": "w", "systems": ["hlr"], "regions": [], "title": {}, "action": "PLANNED"}
+    newer = {**told, "starts_at": 5, "ends_at": 9, "occurred_at": 2}
+    windows = with_cutover({}, newer, 0)
+    assert with_cutover(windows, {**newer, "starts_at": 1, "occurred_at": 1}, 0) is windows
+    assert collecting(windows, ["hlr.status"], None, 5) == "w"
+    assert collecting(windows, ["hlr.status"], None, 4) is None
+    assert collecting(windows, ["ocs.balance"], None, 5) is None
+    assert with_cutover(windows, {**newer, "cutover_id": "x", "occurred_at": 3}, 9 + KEPT + 1).keys() == {"x"}
+
+
+def test_drift_of_works_is_not_repaired_by_itself() -> None:
+    world = World(activation="on")
+    world.works(0, HOUR, 3 * HOUR)
+    world.crm(2 * HOUR)
+    world.crm(4 * HOUR, 2)
+    world.until(6 * HOUR)
+    assert [line["msisdn"] for line in world.of("repair")] == [number(2)]
+
+
+def test_any_window_is_balanced() -> None:
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    world = World()
+    world.works(0, HOUR, 5 * HOUR, regions=["a", "b"])
+    inside = opened = 0
+    events = []
+    for n in range(150):
+        at, region = chance.randrange(6 * HOUR), chance.choice("abc")
+        heals = chance.choice((None, 5 * MIN, 2 * HOUR))
+        events.append((at, n, region, True))
+        if heals is not None:
+            events.append((at + heals, n, region, False))
+        mine = HOUR <= at <= 5 * HOUR and region != "c"
+        inside += mine and heals != 5 * MIN
+        opened += mine and heals is None
+    for at, n, region, begins in sorted(events):
+        (world.crm if begins else world.hlr)(at, n, region=region)
+    world.until(12 * HOUR)
+    assert world.reports[0][2] == inside, seed
+    assert (world.reports[-1][1] == "FIRING") is (opened > 0), seed
+
+
+# --- full exports
+
+
+def test_what_an_export_shows_has_the_cause_cutover() -> None:
+    world = World()
+    world.crm(0, 1)
+    world.hlr(S, 1)
+    world.crm(0, 2)
+    world.hlr(S, 2)
+    world.hlr(HOUR, 1, "active", reason="snapshot")  # it has changed without telling
+    world.hlr(HOUR, 2, "barred", reason="snapshot")
+    world.until(3 * HOUR)
+    (opened,) = world.of("anomaly")
+    assert (opened["msisdn"], opened["at"]) == (number(1), iso(T0 + HOUR + 10 * MIN))
+    (alert,) = world.alerts
+    assert alert["cause_code"] == "cutover"
+    world.hlr(4 * HOUR, 1, "absent")  # other evidence, the same cause
+    assert len(world.alerts) == 1
+    world.hlr(5 * HOUR, 1)
+    world.until(6 * HOUR)
+    assert [a["told"] for a in world.alerts] == ["FIRING", "RESOLVED"]
+
+
+def test_what_was_told_after_the_export_was_taken_counts_more() -> None:
+    world = World()
+    world.crm(2 * HOUR)
+    world.hlr(2 * HOUR + S)
+    world.hlr(HOUR, value="active", reason="snapshot")
+    world.until(5 * HOUR)
+    assert world.of("anomaly") == []
+
+
+def test_a_baseline_of_one_system_waits_for_the_other() -> None:
+    world = World()
+    world.crm(0, reason="snapshot")
+    world.hlr(0, reason="snapshot")
+    world.crm(0, 2, reason="snapshot")
+    world.until(HOUR)
+    assert [line["msisdn"] for line in world.of("anomaly")] == [number(2)]
+    assert world.alerts[0]["cause_code"] == "cutover"
