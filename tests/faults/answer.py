@@ -75,7 +75,7 @@ class Answer:
         for record in sorted((r for r in records if r.topic in self._process), key=_turn):
             self._one(record)
         for partition, world in enumerate(self._worlds):
-            self._fire(world, partition, horizon)
+            self._fire(world, partition, max([horizon, *_slots(records)]))
         for output in self.outputs:
             self._keep(_event(output))
         own = {place: record for place, record in self.ledger.items() if self._heads.get(place) != record}
@@ -147,6 +147,15 @@ class Answer:
         table, rows = built
         wanted = [list(TABLES[table]).index(name) for name in told(table)]
         self.rows |= {(table, tuple(row[i] for i in wanted)) for row in rows}
+
+
+def _slots(records: Iterable[Record]) -> Iterator[int]:
+    """Just after the slots that were given for repairs: when, is of the moment."""
+    for record in records:
+        if record.topic == INTERNAL_REPAIR and record.value is not None:
+            slot = CODECS[record.topic].decode(record.value)["slot"]
+            if slot is not None:
+                yield slot + 1
 
 
 def _turn(record: Record) -> tuple[int, str, int, int]:

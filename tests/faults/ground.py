@@ -105,7 +105,7 @@ def told_soon(directory: Path) -> Path:
     directory.mkdir()
     for file in SHIPPED.glob("*.yaml"):
         text = file.read_text("utf-8").replace("\nalert:\n", "\nalert:\n  wait: 1 s\n")
-        text = re.sub(r"\n  command: .*\n", r"\g<0>  per_minute: 60000\n  per_day: 1000000\n", text)
+        text = re.sub(r"\n  command: .*\n", r"\g<0>  per_minute: 60000\n  per_day: 1000000\n  within: 1 d\n", text)
         (directory / file.name).write_text(text, "utf-8")
     return directory
 
