@@ -46,6 +46,30 @@ def test_a_drift_is_opened_told_and_resolved(stack: Live) -> None:
     assert gone["states"]["hlr"]["status"]["value"] == "active"
 
 
+def test_the_report_tells_what_was_found_before_the_customer_came(stack: Live) -> None:
+    before, region = stack.mark(ANOMALY), f"region-{now_ms()}"
+    early, late = msisdn(), msisdn()
+    stack.publish("yupan.contact.v1", contact(early, f"{region}-1"))
+    for number in (early, late):
+        stack.publish("yupan.state.v1", state(number, "crm", "status", "active", region=region))
+    found = stack.read(ANOMALY, before, lambda seen: of(seen, early) and of(seen, late))
+    (opened,) = of(found, late)
+    called = now_ms()
+    stack.publish("yupan.call.v1", {**phase(late, region, "IVR_ENTERED"), "occurred_at": called})
+    stack.publish("yupan.state.v1", state(late, "hlr", "status", "active", called + 1))
+
+    def report() -> Any:
+        answer = stack.yupan("report", "audits", "--by", "region", "--json")
+        assert answer.code == 0, answer.err
+        row = next((row for row in answer.lines()[0] if row["group"] == region), None)
+        return row if row and row["resolved"] and row["contact_after"] and row["contact_before"] else None
+
+    row = wait_for(report, what="the report", every=1)
+    assert (row["opened"], row["open"], row["of_customers"], row["found_first_share"]) == (2, 1, 2, 0.5)
+    assert row["lead_p50_s"] == round((called - opened["opened_at"]) / 1000, 3)
+    assert row["resolve_p90_s"] == round((called + 1 - opened["opened_at"]) / 1000, 3)
+
+
 def test_what_agrees_in_time_opens_nothing(stack: Live) -> None:
     number = msisdn()
     before = stack.mark(ANOMALY)
