@@ -21,7 +21,6 @@ from agents.incidents import Incidents
 from agents.intake import Intake, Reroute
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.replay import waits_for
-from agents.rules import load_checks
 from agents.shell import NoCounts
 from agents.usage import TICKER
 from schemas import dead_letter as dead
@@ -35,9 +34,10 @@ from sinks.history import rows_of
 from sinks.tables import TABLES
 from streams import topology
 from streams.settings import Settings
+from tests.faults import checks
 from tests.faults.judge import Findings
 from tests.faults.seen import Record, TableRow, told
-from tests.faults.workload import CODECS, DEADLINES, PARTITIONS, REPAIRS, UPSTREAM, Known
+from tests.faults.workload import CODECS, PARTITIONS, UPSTREAM, Known
 
 FIRST = ("yupan.customer.v1", "yupan.list.v1", "yupan.internal.list.v1")
 LAST = ("yupan.call.v1", "yupan.command.v1", "yupan.internal.repair.v1")
@@ -58,8 +58,7 @@ class Answer:
     def __init__(self, heads: Mapping[tuple[int, str], Any]) -> None:
         """`heads`: the ledger's records that belong to no customer, as they were before the run, by partition."""
         settings = Settings().with_(partitions=PARTITIONS, clock="events", act_within=ACT_WITHIN)
-        checks = load_checks((), DEADLINES, REPAIRS)
-        bindings = topology.decide(settings, CODECS, checks, NoCounts())
+        bindings = topology.decide(settings, CODECS, checks.loaded(), NoCounts())
         self._process = {topic: binding.process for binding in bindings for topic in binding.topics}
         self._archive = Intake(CODECS, 0, events_clock=True)
         self._heads = heads

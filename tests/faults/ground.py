@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -10,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from agents.rules import SHIPPED
 from sinks.admin import Admin
 from sinks.clickhouse import ClickHouse, open_clickhouse
 from sinks.migrate import migrate
@@ -18,6 +16,7 @@ from streams.parts.clickhouse_server import ClickHouseServer
 from streams.parts.kafka import Kafka
 from streams.parts.ports import HOST, free_port
 from streams.settings import Settings
+from tests.faults import checks
 from tests.faults.answer import ACT_WITHIN
 from tests.faults.proxy import Proxy
 from tests.faults.seen import Reader
@@ -47,7 +46,7 @@ class Ground:
     def __enter__(self) -> Ground:
         try:
             self.directory = Path(self._exit.enter_context(TemporaryDirectory(prefix="yupan-faults-")))
-            self._checks = told_soon(self.directory / "checks")
+            self._checks = checks.write(self.directory / "checks")
             if len(self.kafka.nodes) == 1:
                 self.proxies["broker"] = self._exit.enter_context(self._proxied())
             self.proxies["clickhouse"] = self._exit.enter_context(Proxy(self.server.port))
@@ -98,16 +97,6 @@ class Ground:
     def remember(self, changes: Mapping[tuple[int, str], Any]) -> None:
         """Keep what a run has left for the next."""
         self.heads |= {place: record for place, record in changes.items() if place[1].startswith(LISTS)}
-
-
-def told_soon(directory: Path) -> Path:
-    """The shipped checks, whose incidents are told after a second, and which repair all at once: a run is short."""
-    directory.mkdir()
-    for file in SHIPPED.glob("*.yaml"):
-        text = file.read_text("utf-8").replace("\nalert:\n", "\nalert:\n  wait: 1 s\n")
-        text = re.sub(r"\n  command: .*\n", r"\g<0>  per_minute: 60000\n  per_day: 1000000\n  within: 1 d\n", text)
-        (directory / file.name).write_text(text, "utf-8")
-    return directory
 
 
 def set_clock(directory: Path, ms: int) -> None:

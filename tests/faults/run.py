@@ -24,7 +24,7 @@ FOLLOWS_S = 60.0
 """How long what is missing may still come after all input is decided: deadlines, and the history."""
 AFTER_MS = 60_000
 TOLD_MS = 3_000
-"""So long after the last deadline technicians have been told, and that it is over, too (`ground.told_soon`)."""
+"""So long after the last deadline technicians have been told, and that it is over, too (`checks`)."""
 LONG_S = 20.0
 """A pause worth a look into the logs."""
 
