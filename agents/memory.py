@@ -82,14 +82,23 @@ class World:
         """Drop a deadline."""
         self._armed.pop((customer, name), None)
 
+    def first_due(self) -> int | None:
+        """When the earliest deadline is due."""
+        while self._heap:
+            due_at, _, customer, name = self._heap[0]
+            if self._armed.get((customer, name)) == due_at:
+                return due_at
+            heapq.heappop(self._heap)  # it was moved or dropped
+        return None
+
     def next_due(self, before: int) -> Fired | None:
         """The earliest deadline that is due before `before`; it is no longer armed then."""
-        while self._heap and self._heap[0][0] < before:
-            due_at, _, customer, name = heapq.heappop(self._heap)
-            if self._armed.get((customer, name)) == due_at:
-                self.disarm(customer, name)
-                return Fired(customer, name, due_at)
-        return None
+        due_at = self.first_due()
+        if due_at is None or due_at >= before:
+            return None
+        _, _, customer, name = heapq.heappop(self._heap)
+        self.disarm(customer, name)
+        return Fired(customer, name, due_at)
 
 
 class MemoryBatch:

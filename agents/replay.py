@@ -1,12 +1,13 @@
-"""`checks replay` without Kafka: the same agents over a ledger in memory, with the clock of the events.
+"""Replays: the same agents over a ledger in memory, with the clock of the events.
 
 The core is `Replay`: feed it records in order of arrival, it returns what is decided. All deadlines due
-before an event's `occurred_at` fire, in order of due time, before the event is applied.
+before an event's `occurred_at` fire, in order of due time, before the event is applied. `checks replay` and `checks
+explain` have one partition; `checks backtest` has as many as Kafka, each with a ledger and a clock of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from agents import anomalies, areas, incidents, reminders, usage, watching
 from agents.areas import Areas
 from agents.audit import Audit
 from agents.commands import Commands
-from agents.conclude import REPAIR_DEADLINE, Conclusions
+from agents.conclude import INCIDENT, REPAIR_DEADLINE, Conclusions
 from agents.cutovers import ALERT, Closings, Cutovers
 from agents.cutovers import DEADLINE as CLOSING
 from agents.desk import FORGET, Calls, Profiles
@@ -27,17 +28,19 @@ from agents.ports import Fired, Headers, Message
 from agents.repairs import REPAIR, Repairs
 from agents.rules import Checks
 from agents.shell import WITHDRAWN, Shell
+from agents.states import Held, held, states_key
 from agents.usage import Usage
-from agents.watching import Watching
+from agents.verdicts import Wait
+from agents.watching import Standing, Watching, standing_key
 from schemas import headers as ce
 from schemas import json_lines
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec, codecs
 from schemas.errors import RecordError
-from schemas.fields import check_international, check_length, iso
+from schemas.fields import FAR_FUTURE, check_international, check_length, check_time, iso
+from schemas.partition import partition_of
 
 Line = dict[str, Any]
-PARTITIONS = 1
 TOLD = (anomalies.TOPIC, reminders.TOPIC, ALERT, REPAIR)
 """What is told of the decisions: those of checks and watch lists, not of calls."""
 
@@ -96,14 +99,36 @@ _WAITING = {
 """By what the names of deadlines begin with."""
 
 
-class Replay:
-    """All checks over one file. Times are milliseconds; one partition, one transaction an event."""
+class Present(NamedTuple):
+    """What a replay has come to hold of a customer."""
 
-    def __init__(self, checks: Checks, country_code: str = "86", timezone: str = "Asia/Shanghai") -> None:
-        """`country_code`: whose national numbers are refused; `timezone`: in which texts tell the time."""
+    states: Held
+    waits: Mapping[str, Wait]
+    """By check, `CHECK|PRODUCT` or `CHECK|TRANSACTION`."""
+    standing: Mapping[str, Standing]
+    """The watch lists whose reminders stand."""
+
+
+class Replay:
+    """All checks over the events of one source. Times are milliseconds; one transaction an event."""
+
+    def __init__(
+        self,
+        checks: Checks,
+        country_code: str = "86",
+        timezone: str = "Asia/Shanghai",
+        partitions: int = 1,
+        told: Sequence[str] = TOLD,
+    ) -> None:
+        """`country_code`: whose national numbers are refused; `timezone`: in which texts tell the time.
+
+        `told`: the topics whose decisions are returned; without alerts no incidents are counted.
+        """
         self._codecs = _codecs()
         self._country_code = country_code
-        intake = Intake(self._codecs, PARTITIONS, events_clock=True, country_code=country_code)
+        self._told = frozenset(told)
+        self._dropped = () if ALERT in self._told else (INCIDENT,)
+        intake = Intake(self._codecs, partitions, events_clock=True, country_code=country_code)
         shell = Shell(intake, self._codecs)
         conclusions = Conclusions(shell, checks)
         zone = ZoneInfo(timezone)
@@ -123,51 +148,110 @@ class Replay:
         )
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}
         self._observe = Observe(shell).process
-        self._world = World()
+        self._worlds = [World() for _ in range(partitions)]
         self._status: dict[str, str] = {}
 
     def feed(self, line: Input) -> Iterator[Line]:
         """Everything that is decided before and on this event. Raises `RecordError` when it is not usable."""
         check_international(line.record.get("msisdn"), self._country_code)  # what is refused moves no clock
         at = line.record["occurred_at"]
-        yield from self._fire(at)
         codec = self._codecs[line.topic]
         name = codec.event.key(line.record)
+        key = None if name is None else name.encode()
+        number = self._home(key)
+        yield from self._fire(number, at)
         head: Headers = []
         if line.id is not None:
             head.append(("ce_id", line.id.encode()))
         if line.source is not None:
             head.append(("ce_source", line.source.encode()))
-        key = None if name is None else name.encode()
-        arrived = max(self._world.clock, at)
-        message = Delivered(line.topic, codec.encode(line.record), key, head, next(self._world.offsets), arrived)
-        yield from self._decide(line.topic, [message])
+        world = self._worlds[number]
+        arrived = max(world.clock, at)
+        place = next(world.offsets), arrived, number
+        yield from self._decide(
+            number, line.topic, [Delivered(line.topic, codec.encode(line.record), key, head, *place)]
+        )
 
-    def _decide(self, topic: str, messages: Sequence[Message], fired: Sequence[Fired] = ()) -> Iterator[Line]:
-        with MemoryBatch(self._world, topic, messages, fired) as batch:
-            self._agents.get(topic, self._observe)(batch)
-        yield from self._decided()
+    def take(
+        self, message: Message, wanted: Callable[[Mapping[str, Any]], bool] | None = None, *, by_wall: bool = False
+    ) -> Iterator[Line]:
+        """The same of a record as a broker delivered it, on its partition.
+
+        `wanted`: whether a record may matter at all; of others only the time counts. `by_wall`: what a worker whose
+        clock was the wall's had refused because it lay in the far future is refused, too. Raises `RecordError`.
+        """
+        record = self._codecs[message.topic()].decode(message.value())
+        at, number = record["occurred_at"], message.partition()
+        check_time(at)
+        if by_wall and at > message.timestamp()[1] + FAR_FUTURE:
+            raise RecordError("bad_time", "more than 1 h ahead of its arrival", "occurred_at")
+        yield from self._fire(number, at)
+        if wanted is None or wanted(record):
+            yield from self._decide(number, message.topic(), [message])
+        else:
+            self._worlds[number].clock = max(self._worlds[number].clock, at)
 
     def finish(self, until: int | None = None) -> Iterator[Line]:
-        """What falls due up to `until`; without it, up to the largest `occurred_at` seen."""
-        end = max(self._world.clock, until or 0)
-        yield from self._fire(end)  # one after the other: what one arms may fall due before the end, too
-        self._world.clock = end
+        """What falls due up to `until`; without it, up to the largest `occurred_at` seen, in each partition."""
+        ends = [max(world.clock, until or 0) for world in self._worlds]
+        while True:  # one after the other: what one arms may fall due before the end, too
+            due = [(world.first_due(), number) for number, world in enumerate(self._worlds)]
+            waiting = [(at, number) for at, number in due if at is not None and at < ends[number]]
+            if not waiting:
+                break
+            at, number = min(waiting)
+            yield from self._fire(number, at + 1)
+        for world, end in zip(self._worlds, ends, strict=True):
+            world.clock = end
 
-    def _fire(self, before: int) -> Iterator[Line]:
-        while (fired := self._world.next_due(before)) is not None:
-            self._world.clock = max(self._world.clock, fired.due_at)
-            yield from self._decide(waits_for(fired.name), [], [fired])
+    @property
+    def clock(self) -> int:
+        """The largest `occurred_at` that was seen, or how far `finish` went."""
+        return max(world.clock for world in self._worlds)
 
-    def _decided(self) -> Iterator[Line]:
-        outputs, self._world.outputs = self._world.outputs, []
+    def present(self, msisdn: str) -> Present:
+        """What is held of a customer now, and what the checks wait for."""
+        records = self._worlds[self._home(msisdn.encode())].records
+        waits, standing = (records.get(key) or {} for key in (f"waits/{msisdn}", standing_key(msisdn)))
+        return Present(held(records.get(states_key(msisdn))), waits.get("waits", {}), standing.get("standing", {}))
+
+    def _home(self, key: bytes | None) -> int:
+        many = len(self._worlds)
+        return 0 if many == 1 or key is None else partition_of(key, many)
+
+    def _decide(
+        self, number: int, topic: str, messages: Sequence[Message], fired: Sequence[Fired] = ()
+    ) -> Iterator[Line]:
+        with MemoryBatch(self._worlds[number], topic, messages, fired, number) as batch:
+            self._agents.get(topic, self._observe)(batch)
+        yield from self._decided(number)
+
+    def _fire(self, number: int, before: int) -> Iterator[Line]:
+        world = self._worlds[number]
+        while (fired := world.next_due(before)) is not None:
+            world.clock = max(world.clock, fired.due_at)
+            yield from self._decide(number, waits_for(fired.name), [], [fired])
+
+    def _decided(self, number: int) -> Iterator[Line]:
+        world = self._worlds[number]
+        outputs, world.outputs = world.outputs, []
         for output in outputs:
-            if EVENTS[output.topic].flow == "internal":  # there is one partition: it comes back at once
-                back = next(self._world.offsets), self._world.clock
-                message = Delivered(output.topic, output.value, output.key, output.headers, *back)
-                yield from self._decide(output.topic, [message])
-            elif output.topic in TOLD:
+            if output.topic in self._told:
                 yield self._line(output)
+            elif EVENTS[output.topic].flow == "internal" and output.topic not in self._dropped:
+                yield from self._bring(output)
+
+    def _bring(self, output: Output) -> Iterator[Line]:
+        """What one partition sends another arrives there at once; it moves the clock there as every event does."""
+        number = self._home(output.key) if output.partition is None else output.partition
+        world = self._worlds[number]
+        if len(self._worlds) > 1:
+            at = self._codecs[output.topic].decode(output.value)["occurred_at"]
+            if at > world.clock:
+                yield from self._fire(number, at)
+        place = next(world.offsets), world.clock, number
+        message = Delivered(output.topic, output.value, output.key, output.headers, *place)
+        yield from self._decide(number, output.topic, [message])
 
     def _line(self, output: Output) -> Line:
         kind = EVENTS[output.topic].name

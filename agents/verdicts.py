@@ -256,6 +256,9 @@ class Rule(Protocol):
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """The time of `wait` has come."""
 
+    def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
+        """What it says at present, of what is held and waited for."""
+
     @property
     def wanted_names(self) -> frozenset[str]:
         """The names of what should be held, which a repair's arguments may use besides."""
@@ -327,6 +330,16 @@ def hundredths(amount: int) -> int:
 def is_settled(sums: Sums) -> bool:
     """Whether as much was taken as is due."""
     return hundredths(sums[0] or 0) == hundredths(sums[1] or 0)
+
+
+def as_waited(wait: Wait | None, *, differs: bool) -> Verdict:
+    """The verdict at present where something differs, or nothing does: as long as a deadline runs, it may settle."""
+    if wait is not None and wait["open"] is not None:
+        return Verdict.DIVERGENT
+    if not differs:
+        return Verdict.CONSISTENT
+    running = wait is not None and wait["due"] is not None
+    return Verdict.PROPAGATING if running else Verdict.DIVERGENT  # a person has withdrawn it
 
 
 def opened_late(due: Due, wait: Wait, anomaly: Open) -> Outcome:

@@ -62,7 +62,7 @@ class Watching:
     def _may_change(self, batch: Batch, event: Event, names: Iterable[str]) -> bool:
         """What most changes of a status are spared: nothing stands, and no rule says that it should."""
         msisdn, rules = event.record["msisdn"], self.conclusions.checks.watches
-        if batch.get(_key(msisdn)) is not None:
+        if batch.get(standing_key(msisdn)) is not None:
             return True
         known = Known(batch.get, msisdn, max(batch.now(), event.occurred_at))
         return any(rules[name].rule.find(known) != NOTHING for name in names)
@@ -106,7 +106,7 @@ class Watching:
         if fired.customer.startswith("~"):
             self._page(batch, *members.of_page(fired.customer))
             return
-        record = batch.get(_key(fired.customer))
+        record = batch.get(standing_key(fired.customer))
         if record is not None:
             cause, _, traceparent = record["cause"]
             due = [name for name, at in record["again"].items() if at <= fired.due_at]
@@ -128,7 +128,7 @@ class Watching:
     def _look(self, batch: Batch, msisdn: str, names: Iterable[str], cause: Cause) -> None:
         """Judge some watch lists as of now, and do what follows."""
         known = Known(batch.get, msisdn, max(batch.now(), cause.at))
-        before = batch.get(_key(msisdn)) or _NOTHING
+        before = batch.get(standing_key(msisdn)) or _NOTHING
         standing, again = dict(before["standing"]), dict(before["again"])
         for name in names:
             watch = self.conclusions.checks.watches.get(name)
@@ -144,9 +144,9 @@ class Watching:
 
     def _keep(self, batch: Batch, msisdn: str, before: Any, after: Any) -> None:
         if after["standing"] or after["again"]:
-            batch.put(_key(msisdn), after)
+            batch.put(standing_key(msisdn), after)
         else:
-            batch.delete(_key(msisdn))
+            batch.delete(standing_key(msisdn))
         armed, due = _first(before["again"]), _first(after["again"])
         if due is not None and due != armed:
             batch.arm(msisdn, DEADLINE, due, READS)
@@ -201,7 +201,8 @@ class Watching:
 _NOTHING: dict[str, Any] = {"standing": {}, "again": {}, "cause": None}
 
 
-def _key(msisdn: str) -> str:
+def standing_key(msisdn: str) -> str:
+    """The ledger key of the watch lists that stand for a customer."""
     return f"watched/{msisdn}"
 
 

@@ -19,6 +19,7 @@ from agents.verdicts import (
     Verdict,
     Wait,
     anomaly_of,
+    as_waited,
     cause_of,
     changed,
     evidence_of,
@@ -115,6 +116,11 @@ class Agree:
         anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(names, due.states))
         anomaly["about"] = evidence[names[0]]
         return opened_late(due, wait, anomaly)
+
+    def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
+        """See `Rule.verdict`."""
+        verdict = self._compare(self.names(subject), states)
+        return as_waited(wait, differs=True) if verdict is Verdict.DIVERGENT else verdict
 
     def _end(self, change: Change, names: Sequence[str], wait: Wait | None, verdict: Verdict) -> Outcome:
         """Agreement ends the wait or the anomaly; a value outside the mapping ends it, too, as not judged."""

@@ -19,6 +19,7 @@ from agents.verdicts import (
     Verdict,
     Wait,
     anomaly_of,
+    as_waited,
     cause_of,
     changed,
     evidence_of,
@@ -88,6 +89,10 @@ class Follow:
         evidence = evidence_of(self.watches, due.states)
         anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(due.states))
         return opened_late(due, wait, anomaly)
+
+    def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
+        """See `Rule.verdict`."""
+        return as_waited(wait, differs=wait is not None and self._triggered(states) and not self._followed(states))
 
     def _end(self, change: Change, wait: Wait, status: str, reason: str) -> Outcome:
         if wait["open"] is None:

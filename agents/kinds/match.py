@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agents.states import Held
 from agents.verdicts import (
     QUIET,
     Change,
@@ -19,6 +20,7 @@ from agents.verdicts import (
     Verdict,
     Wait,
     anomaly_of,
+    as_waited,
     changed,
     hundredths,
     is_settled,
@@ -124,6 +126,16 @@ class Match:
             return QUIET[Verdict.CONSISTENT]  # the check's file was changed while the wait was running
         anomaly = anomaly_of(self.check, due, wait, self._evidence(sums), self._cause(sums))
         return opened_late(due, wait, anomaly)
+
+    def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
+        """See `Rule.verdict`."""
+        if wait is not None and wait.get("void"):
+            return Verdict.NOT_APPLICABLE
+        return as_waited(wait, differs=wait is not None and not self._done(wait.get("sums", NOTHING)))
+
+    def amounts(self, wait: Wait) -> dict[str, str]:
+        """What is due and what was taken, in words."""
+        return self._evidence(wait.get("sums", NOTHING))
 
     def _changed(self, change: Change, wait: Wait, anomaly: Open) -> Outcome:
         sums = wait["sums"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from agents.states import Held
 from agents.verdicts import (
     QUIET,
     Change,
@@ -16,6 +17,7 @@ from agents.verdicts import (
     Verdict,
     Wait,
     anomaly_of,
+    as_waited,
     on_deadline,
     on_event,
     since_of,
@@ -93,6 +95,10 @@ class Streak:
             return QUIET[Verdict.CONSISTENT]
         withdrawn = on_deadline(due, "WITHDRAWN", "no_attempts", wait, wait["open"])
         return Outcome(Verdict.CONSISTENT, None, (withdrawn,))
+
+    def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
+        """See `Rule.verdict`."""
+        return as_waited(wait, differs=wait is not None)
 
     def _count(self, change: Change, wait: Wait | None, failed: list[int]) -> Outcome:
         if not failed:

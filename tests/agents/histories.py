@@ -38,11 +38,12 @@ class CatchingUp(Replay):
     """A worker that reads on before deadlines fire: what comes past a deadline finds it still armed."""
 
     def feed(self, line: Input) -> Iterator[dict[str, Any]]:
-        held, self._world.next_due = self._world.next_due, lambda before: None  # type: ignore[method-assign]
+        world = self._worlds[0]
+        held, world.next_due = world.next_due, lambda before: None  # type: ignore[method-assign]
         try:
             yield from super().feed(line)
         finally:
-            self._world.next_due = held  # type: ignore[method-assign]
+            world.next_due = held  # type: ignore[method-assign]
 
 
 def ours(checks: Checks, events: list[Told], kind: type[Replay] = Replay) -> Story:
