@@ -102,3 +102,13 @@ def told(command: Mapping[str, Any], status: str) -> str:
     """The reason of what a person ordered: `acknowledged by 1001`, `withdrawn by 1002: planned works`."""
     why = f": {command['reason']}" if command["reason"] else ""
     return f"{status.lower()} by {command['staff']}{why}"
+
+
+def order_told(reason: str) -> dict[str, str | None] | None:
+    """The command that an anomaly's `reason` tells of, as fields of `yupan.command.v1`; None: nobody ordered it."""
+    for kind, status in ORDERED.items():
+        begin = f"{status.lower()} by "
+        if reason.startswith(begin):
+            staff, _, why = reason.removeprefix(begin).partition(": ")
+            return {"kind": kind, "staff": staff, "reason": why or None}
+    return None

@@ -28,9 +28,10 @@ from agents.ports import Fired, Headers, Message
 from agents.repairs import REPAIR, Repairs
 from agents.rules import Checks
 from agents.shell import WITHDRAWN, Shell
-from agents.states import Held, held, states_key
+from agents.states import Held
 from agents.usage import Usage
 from agents.verdicts import Wait
+from agents.watch import Known
 from agents.watching import Standing, Watching, standing_key
 from schemas import headers as ce
 from schemas import json_lines
@@ -107,6 +108,8 @@ class Present(NamedTuple):
     """By check, `CHECK|PRODUCT` or `CHECK|TRANSACTION`."""
     standing: Mapping[str, Standing]
     """The watch lists whose reminders stand."""
+    known: Known
+    """What the rules of watch lists ask."""
 
 
 class Replay:
@@ -211,9 +214,11 @@ class Replay:
 
     def present(self, msisdn: str) -> Present:
         """What is held of a customer now, and what the checks wait for."""
-        records = self._worlds[self._home(msisdn.encode())].records
-        waits, standing = (records.get(key) or {} for key in (f"waits/{msisdn}", standing_key(msisdn)))
-        return Present(held(records.get(states_key(msisdn))), waits.get("waits", {}), standing.get("standing", {}))
+        world = self._worlds[self._home(msisdn.encode())]
+        get = world.records.get
+        waits, standing = (get(key) or {} for key in (f"waits/{msisdn}", standing_key(msisdn)))
+        known = Known(get, msisdn, world.clock)
+        return Present(known.states, waits.get("waits", {}), standing.get("standing", {}), known)
 
     def _home(self, key: bytes | None) -> int:
         many = len(self._worlds)

@@ -259,6 +259,9 @@ class Rule(Protocol):
     def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
         """What it says at present, of what is held and waited for."""
 
+    def evidence(self, subject: str, states: Held, wait: Wait | None) -> dict[str, str]:
+        """What it is told by at present, in words."""
+
     @property
     def wanted_names(self) -> frozenset[str]:
         """The names of what should be held, which a repair's arguments may use besides."""

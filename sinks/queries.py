@@ -52,6 +52,32 @@ def reminders(db: ClickHouse, msisdn: str) -> Rows:
     return _latest(db, "reminders", "reminder_id", msisdn, "occurred_at")
 
 
+def told_facts(db: ClickHouse, msisdn: str) -> Rows:
+    """All facts that were told, as they arrived; those of one record have its id."""
+    return _arrived(db, "facts", msisdn)
+
+
+def decided(db: ClickHouse, msisdn: str) -> Rows:
+    """Every record of every anomaly, as it arrived."""
+    return _arrived(db, "anomalies", msisdn)
+
+
+def phases(db: ClickHouse, msisdn: str) -> Rows:
+    """The phases of a customer's calls, as they arrived, also those that name nobody."""
+    order = "ORDER BY arrived_at, arrival_offset"
+    mine = _rows(db, "calls", f"WHERE msisdn = {{msisdn}} AND tagged = 0 {order}", {"msisdn": msisdn})
+    partial = [row for row in mine if row["keyed_by_call"]]
+    if not partial:
+        return mine
+    where = "WHERE msisdn = '' AND tagged = 0 AND call_id IN {ids} AND occurred_at BETWEEN {low} AND {high}"
+    params: Params = {
+        "ids": tuple({row["call_id"] for row in partial}),
+        "low": min(row["occurred_at"] for row in partial) - _DAY,
+        "high": max(row["occurred_at"] for row in partial) + _DAY,
+    }
+    return mine + _rows(db, "calls", f"{where} {order}", params)
+
+
 def tickets(db: ClickHouse, msisdn: str) -> Rows:
     """Every step of every ticket, as it arrived; `agents.tickets` tells what became of each."""
     return _arrived(db, "tickets", msisdn)

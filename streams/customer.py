@@ -39,7 +39,7 @@ def customer(db: ClickHouse, msisdn: str, now: int, limit: int = 50, order: Sequ
         "segment": segment.name,
         "receipt": _readable(segment.receipt),
         "facts": facts_at(profile, now),
-        "states": _states(queries.states(db, msisdn, tuple(OCCURRENCES)), since),
+        "states": states_since(queries.states(db, msisdn, tuple(OCCURRENCES)), since),
         "anomalies": [_plain(a) for a in queries.anomalies(db, msisdn) if _is_open(a) and a["opened_at"] >= since],
         "reminders": [_plain(r) for r in queries.reminders(db, msisdn) if _is_shown(r, now, since)],
         "retention_tasks": _folded(queries.tasks(db, msisdn), tasks.with_task, tasks.open_tasks, since),
@@ -66,7 +66,7 @@ def _heads(entries: Rows) -> Mapping[str, lists.Head | None]:
     return heads
 
 
-def _states(rows: Rows, since: int) -> dict[str, dict[str, Any]]:
+def states_since(rows: Rows, since: int) -> dict[str, dict[str, Any]]:
     """Each state and since when it has that value: a repeat (a nightly full export) does not make it younger."""
     held: states.Held = {}
     began: dict[str, int] = {}

@@ -122,6 +122,10 @@ class Agree:
         verdict = self._compare(self.names(subject), states)
         return as_waited(wait, differs=True) if verdict is Verdict.DIVERGENT else verdict
 
+    def evidence(self, subject: str, states: Held, wait: Wait | None) -> dict[str, str]:
+        """See `Rule.evidence`."""
+        return evidence_of(self.names(subject), states)
+
     def _end(self, change: Change, names: Sequence[str], wait: Wait | None, verdict: Verdict) -> Outcome:
         """Agreement ends the wait or the anomaly; a value outside the mapping ends it, too, as not judged."""
         anomaly = wait["open"] if wait is not None else None

@@ -94,6 +94,10 @@ class Follow:
         """See `Rule.verdict`."""
         return as_waited(wait, differs=wait is not None and self._triggered(states) and not self._followed(states))
 
+    def evidence(self, subject: str, states: Held, wait: Wait | None) -> dict[str, str]:
+        """See `Rule.evidence`."""
+        return evidence_of(self.watches, states)
+
     def _end(self, change: Change, wait: Wait, status: str, reason: str) -> Outcome:
         if wait["open"] is None:
             return QUIET[Verdict.CONSISTENT]

@@ -133,9 +133,9 @@ class Match:
             return Verdict.NOT_APPLICABLE
         return as_waited(wait, differs=wait is not None and not self._done(wait.get("sums", NOTHING)))
 
-    def amounts(self, wait: Wait) -> dict[str, str]:
-        """What is due and what was taken, in words."""
-        return self._evidence(wait.get("sums", NOTHING))
+    def evidence(self, subject: str, states: Held, wait: Wait | None) -> dict[str, str]:
+        """See `Rule.evidence`."""
+        return self._evidence(NOTHING if wait is None else wait.get("sums", NOTHING))
 
     def _changed(self, change: Change, wait: Wait, anomaly: Open) -> Outcome:
         sums = wait["sums"]

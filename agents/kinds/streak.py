@@ -100,6 +100,11 @@ class Streak:
         """See `Rule.verdict`."""
         return as_waited(wait, differs=wait is not None)
 
+    def evidence(self, subject: str, states: Held, wait: Wait | None) -> dict[str, str]:
+        """See `Rule.evidence`."""
+        failed = [] if wait is None else wait.get("failed", [])
+        return {"usage.failures": str(len(failed))}
+
     def _count(self, change: Change, wait: Wait | None, failed: list[int]) -> Outcome:
         if not failed:
             return QUIET[Verdict.CONSISTENT]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agents.profile import moment
+from agents.states import NEVER
 from agents.watch import CALLS, FACT, NOTHING, Finding, Known, Span, Time, Words
 from agents.yaml_reader import Section
 
@@ -34,7 +35,7 @@ class Newcomer:
     def words(self, known: Known) -> Words:
         """See `WatchRule.words`."""
         opened = moment(known.profile, OPENED, known.at)
-        return {FACT + OPENED: known.at if opened is None else Time(opened[0]), "within": Span(self.within)}
+        return {FACT + OPENED: NEVER if opened is None else Time(opened[0]), "within": Span(self.within)}
 
     def describe(self) -> Mapping[str, object]:
         """See `WatchRule.describe`."""

@@ -119,6 +119,67 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
     return 1 if bad else 0
 
 
+@command.command("explain", epilog="Example:  yupan checks explain 13800138000 --check activation")
+@click.argument("msisdn", metavar="MSISDN")
+@click.option("--check", "only", metavar="ID", multiple=True, help="Only this check; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+def explain(msisdn: str, only: tuple[str, ...], as_json: bool) -> None:
+    """Say what each check and watch list makes of one customer now: verdict, states, deadline, open anomaly.
+
+    The present is rebuilt from the history in ClickHouse by the same rules as a worker's.
+    """
+    import time
+    from contextlib import closing
+
+    from schemas.errors import UsageError
+    from schemas.fields import international, is_msisdn
+    from sinks.clickhouse import open_clickhouse
+    from streams.explaining import explained, lines_of
+
+    settings, checks = _load()
+    ids = [one for word in only for one in word.split(",")]
+    asked = _known(checks, ids)
+    number = international(msisdn, settings.country_code)
+    if not is_msisdn(number, settings.country_code):
+        raise UsageError("the number is no MSISDN: 11 to 15 digits with country code, such as 8613800138000")
+    with closing(open_clickhouse(settings.clickhouse)) as db:
+        found = explained(db, settings, asked, number, round(time.time() * 1000))
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for line in lines_of(found, settings.timezone):
+        click.echo(line)
+
+
+@command.command("backtest", epilog="Example:  yupan checks backtest activation --from 2026-11-20 --json")
+@click.argument("check_id", metavar="CHECK")
+@click.option("--from", "since", metavar="TIME", help="Compare what opened from this moment on.")
+@click.option("--to", "until", metavar="TIME", help="Before this moment. Without offset both are in YUPAN_TIMEZONE.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+def backtest(check_id: str, since: str | None, until: str | None, as_json: bool) -> int:
+    """Replay the topics through a check or watch list as its file is now, and compare with what was decided then.
+
+    Nothing is written to Kafka, no offset is committed. Exit code 1: something is decided otherwise.
+    """
+    from streams.backtest import backtest as backtested
+    from streams.backtest import lines_of
+    from streams.importing.times import between_ms
+    from streams.progress import over_count
+
+    settings, checks = _load()
+    [check] = _known(checks, [check_id])
+    begin, end = between_ms(since, until, settings.timezone, "nothing lies between them")
+    outcome = backtested(settings, check, begin, end, over_count)
+    if as_json:
+        click.echo(json.dumps(outcome.document(), ensure_ascii=False))
+    else:
+        for line in lines_of(outcome, settings.timezone):
+            click.echo(line)
+    for line in outcome.remarks():
+        click.echo(line, err=True)
+    return 1 if outcome.differs else 0
+
+
 def _fed(run: Replay, lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
     """What is decided on each line, or the text that says why it cannot be used."""
     from agents.replay import parse
