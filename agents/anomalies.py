@@ -10,6 +10,8 @@ from agents.texts import NEVER_SEEN, fill, span_text
 from agents.verdicts import Decision, Open
 
 TOPIC = "yupan.anomaly.v1"
+UNTOLD = "–"
+"""What texts say of a placeholder that the evidence says nothing of."""
 
 
 def anomaly_record(check: Check, decision: Decision, msisdn: str | None = None, area: str = "") -> dict[str, Any]:
@@ -46,7 +48,8 @@ def event_id(decision: Decision) -> str:
 
 def _text(check: Check, decision: Decision, name: str) -> dict[str, str]:
     """The text speaks of the evidence while divergent, also when the systems agree again."""
-    values = check.rule.words(decision.subject, decision.anomaly["evidence"])
+    nothing = dict.fromkeys(check.rule.placeholders, UNTOLD)  # evidence of before the file was changed
+    values = {**nothing, **check.rule.words(decision.subject, decision.anomaly["evidence"])}
     texts: Mapping[str, str] = getattr(check, name)
     filled: dict[str, str] = {}
     for language, text in texts.items():

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents import anomalies, life
+from agents import anomalies, life, shadow
 from agents.conclude import Conclusions, Group
 from agents.event import Event
 from agents.ports import Batch, Fired
+from agents.rules import Check
 from agents.shell import Shell
 from agents.usage import RATE, begin_ticking, counted_key
-from agents.verdicts import AreaChange, Decision, Open
+from agents.verdicts import CHECK_CHANGED, AreaChange, AreaRule, Decision, Open, Rates, since_of
 
 DEADLINE = "rate/"
 """What the names of our deadlines begin with; the check's id follows."""
@@ -49,6 +50,7 @@ class Areas:
         held = batch.get(_key(area)) or {"v": 1, "region": None, "checks": {}}
         if record["region"] is not None:
             held = {**held, "region": record["region"]}
+        held = self._without_others(batch, area, held, check_id, event.occurred_at)
         rates = held["checks"].get(check_id)
         change = rule.add(rates, record["pane"], record["succeeded"], record["failed"])
         if change is not None and rates is not None and rule.due(rates) == change.due:
@@ -68,10 +70,10 @@ class Areas:
     def _fired(self, batch: Batch, fired: Fired) -> None:
         area, check_id = fired.customer, fired.name.removeprefix(DEADLINE)
         rule = self.conclusions.checks.areas.get(check_id)
-        held = batch.get(_key(area))
+        held = self._without_others(batch, area, batch.get(_key(area)), check_id, fired.due_at)
         rates = None if held is None else held["checks"].get(check_id)
         if rule is None or rates is None or (due := rule.due(rates)) is None:
-            return  # its file was taken away while it waited, or changed
+            return  # its file was taken away while it waited, or changed; what is open stays so until it is back
         if due > fired.due_at:  # its window was made longer
             batch.arm(area, fired.name, due, self.topics)
         elif self._are_past(batch, rule.slide, due - rule.slide):
@@ -93,17 +95,20 @@ class Areas:
         if known is None:
             return "unknown"
         area, check_id = known["area"], known["check"]
-        held = batch.get(_key(area))
+        held = self._without_others(batch, area, batch.get(_key(area)), check_id, event.occurred_at)
+        if check_id not in held["checks"]:
+            return "done" if event.record["kind"] == "WITHDRAW" else "impossible"
         change = life.ordered_of_area(event, area, held["region"], held["checks"][check_id])
-        if change is None or check_id not in self.conclusions.checks.by_id:
+        if change is None or check_id not in self.conclusions.checks.areas:
             return "impossible"
         self._keep(batch, area, held, check_id, change)
         return "done"
 
     def _keep(self, batch: Batch, area: str, held: Any, check_id: str, change: AreaChange) -> None:
-        rates, decisions = change.rates, []
+        check, decisions = self.conclusions.checks.by_id[check_id], []
+        rates: Rates = {**change.rates, "rule": check.shape}
         for decided in change.decisions:
-            decision = life.placed(decided, rates.get("former"))
+            decision = life.placed(decided, rates.get("former"), shadow=check.mode == shadow.SHADOW)
             decisions.append(decision)
             if decision.status in life.ENDED:
                 rates = {**rates, "former": life.former_of(decision)}
@@ -113,14 +118,36 @@ class Areas:
         batch.put(_key(area), {**held, "checks": {**held["checks"], check_id: rates}})
         if change.due is not None:
             batch.arm(area, DEADLINE + check_id, change.due, self.topics)
+        self._tell(batch, check, area, decisions, known and known["open"], rates["open"])
+
+    def _without_others(self, batch: Batch, area: str, held: Any, check_id: str, at: int) -> Any:
+        """What a rule of another shape has left under this id is dropped, and what it has open withdrawn."""
+        check = self.conclusions.checks.by_id.get(check_id)
+        rates: Rates | None = None if held is None else held["checks"].get(check_id)
+        if check is None or rates is None or _is_of(check, rates):
+            return held
+        rest = {name: one for name, one in held["checks"].items() if name != check_id}
+        batch.put(_key(area), held := {**held, "checks": rest})
+        batch.disarm(area, DEADLINE + check_id)
+        anomaly = rates["open"]
+        if anomaly is not None:
+            at, trigger = max(at, since_of(anomaly)), f"{check_id}|{area}|{at}"
+            told = area, "WITHDRAWN", at, CHECK_CHANGED, anomaly, anomaly["evidence"], trigger, held["region"], trigger
+            self._tell(batch, check, area, [Decision(*told, traceparent=None)], anomaly, None)
+        return held
+
+    def _tell(
+        self, batch: Batch, check: Check, area: str, decisions: list[Decision], before: Open | None, after: Open | None
+    ) -> None:
+        """Announce what is decided, but for what opened in shadow."""
         for decision in decisions:
-            self._note_open(batch, area, check_id, decision)
-            check = self.conclusions.checks.by_id[check_id]
+            if shadow.is_silent(decision.anomaly):
+                self.shell.keep_silent(check.id, shadow.line(check.id, decision, None, area))
+                continue
+            self._note_open(batch, area, check.id, decision)
             self.conclusions.announce(batch, anomalies.anomaly_record(check, decision, area=area), decision)
         if decisions:
-            check = self.conclusions.checks.by_id[check_id]
-            groups = _group(area, known and known["open"]), _group(area, rates["open"])
-            self.conclusions.join(batch, check, groups, decisions[-1])
+            self.conclusions.join(batch, check, (_group(area, before), _group(area, after)), decisions[-1])
 
     def _note_open(self, batch: Batch, area: str, check_id: str, decision: Decision) -> None:
         key = f"~open/{decision.anomaly['id']}"
@@ -132,9 +159,14 @@ class Areas:
 
 def _group(area: str, anomaly: Open | None) -> Group | None:
     per, _, name = area.partition(":")
-    if anomaly is None:
+    if anomaly is None or shadow.is_silent(anomaly):
         return None
     return Group(anomaly, None, name) if per == "cell" else Group(anomaly, name)
+
+
+def _is_of(check: Check, rates: Rates) -> bool:
+    """Whether a check's rule is of the shape of the one that has counted; of older records that is not told."""
+    return isinstance(check.rule, AreaRule) and rates.get("rule", check.shape) == check.shape
 
 
 def _key(area: str) -> str:

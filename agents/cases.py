@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from agents.case_files import Case
 from agents.replay import Input, Line, Replay
 from agents.rules import Check, Checks
+from agents.shadow import ON
 from agents.watch_files import WatchList
 from schemas.catalogue import EVENTS
 from schemas.fields import iso
@@ -35,8 +37,8 @@ def differences(check: Check | WatchList) -> list[str]:
 
 
 def replay_case(check: Check | WatchList, case: Case) -> list[Line]:
-    """The changes of status, or of reminders, that `check` alone decides on the events of a case."""
-    is_watch = isinstance(check, WatchList)
+    """The changes of status, or of reminders, that `check` alone decides on the events of a case, as if it were on."""
+    is_watch, check = isinstance(check, WatchList), replace(check, mode=ON)
     replay = Replay(Checks([], [check]) if isinstance(check, WatchList) else Checks([check]))
     lines: list[Line] = []
     for number, step in enumerate(case.steps):

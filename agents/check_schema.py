@@ -10,6 +10,7 @@ from typing import Any
 
 from agents.case_files import ACTIONS, STATUSES
 from agents.rules import kind_module, kind_names
+from agents.shadow import MODES
 from agents.watch_files import SEVERITIES, watch_kind_module, watch_kind_names
 from agents.yaml_reader import LANGUAGES
 from schemas.events.call import PHASES
@@ -149,7 +150,8 @@ REPAIR = {
     "required": ["system", "command"],
     "additionalProperties": False,
 }
-OPTIONAL: dict[str, Any] = {"alert": ALERT, "repair": REPAIR}
+MODE: dict[str, Any] = {"mode": {"enum": list(MODES)}}
+OPTIONAL: dict[str, Any] = {"alert": ALERT, "repair": REPAIR, **MODE}
 WATCH: dict[str, Any] = {
     "id": {"type": "string", "pattern": r"^watch:[a-z0-9][a-z0-9_.-]{0,63}$"},
     **TEXTS,
@@ -166,7 +168,7 @@ def schema() -> dict[str, Any]:
         "required": ["kind"],
         "oneOf": [
             *(_of_kind(kind, kind_module(kind), CHECK, OPTIONAL) for kind in kind_names()),
-            *(_of_kind(kind, watch_kind_module(kind), WATCH) for kind in watch_kind_names()),
+            *(_of_kind(kind, watch_kind_module(kind), WATCH, MODE) for kind in watch_kind_names()),
         ],
         "$defs": {
             "text": TEXT,
@@ -181,12 +183,12 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _of_kind(kind: str, module: Any, common: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+def _of_kind(kind: str, module: Any, common: dict[str, Any], optional: dict[str, Any]) -> dict[str, Any]:
     about = (module.__doc__ or "").splitlines()[0]
     return {
         "title": kind,
         "description": about,
-        "properties": {"kind": {"const": kind}, **common, **(optional or {}), **module.SCHEMA},
+        "properties": {"kind": {"const": kind}, **common, **optional, **module.SCHEMA},
         "required": ["kind", *common, *module.REQUIRED],
         "additionalProperties": False,
     }

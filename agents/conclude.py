@@ -1,24 +1,38 @@
 """What follows of a verdict: the wait that is kept, its deadline, the anomaly and its reminder (#48, #53).
 
-Ledger record `waits/MSISDN`: `{"v": 1, "waits": {"activation": Wait, "subscription|volte": Wait}, "former":
-{"activation": Former}}`, the last ones for a while: what opens again is the same anomaly.
+What is waited for lies in the ledger record `waits/MSISDN` (`waits`). A check may be in shadow, which is settled when
+an anomaly opens (`shadow`), and its file may be replaced by one of another shape: then what the old rule waited for is
+dropped when the new one first meets it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from agents import anomalies, life, reminders
+from agents import anomalies, life, reminders, shadow
 from agents.cutover import collecting
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.reminding import Why, remind, withdraw
-from agents.repair import asked, due_of, repair_of
+from agents.repair import asked, due_of
 from agents.rules import Check, Checks, Watch
 from agents.shell import Shell
 from agents.states import Held, held, states_key
-from agents.verdicts import Change, Decision, Due, Former, Open, Outcome, Verdict, Wait, on_event
+from agents.verdicts import (
+    CHECK_CHANGED,
+    Change,
+    Decision,
+    Due,
+    Open,
+    Outcome,
+    Verdict,
+    Wait,
+    on_deadline,
+    on_event,
+    since_of,
+)
+from agents.waits import Waits
 from schemas.masking import mask
 
 INCIDENT = "yupan.internal.incident.v1"
@@ -30,8 +44,6 @@ REPAIR_DEADLINE = "repair/"
 """What the names of deadlines of repairs begin with."""
 DEADLINE = "check/"
 """What the names of our deadlines begin with; `|SUBJECT` follows the check's id where there is one."""
-MOST_FORMER = 16
-"""Anomalies remembered of a customer after their end."""
 MOST_WAITS = 64
 """Waits kept of one customer and check where each transaction has its own."""
 
@@ -74,7 +86,10 @@ class Conclusions:
         if watching:
             waits = Waits(batch, event.record["msisdn"])
             for watch in watching:
-                self._judge(batch, watch, waits, Change(name, watch.subject, before, after, event, waits.msisdn))
+                change = Change(name, watch.subject, before, after, event, waits.msisdn)
+                if not waits.fits(watch.check):
+                    self._drop(batch, watch.check, waits, change)
+                self._judge(batch, watch, waits, change)
             waits.store()
 
     def _judge(self, batch: Batch, watch: Watch, waits: Waits, change: Change) -> None:
@@ -105,13 +120,14 @@ class Conclusions:
         wait = waits.get(name)
         if wait is None or wait["due"] != fired.due_at:
             return
-        rule = self.checks.rules.get(check_id)
-        if rule is None:  # its file was taken away while it waited; what is open stays so until it is back
+        check, rule = self.checks.by_id.get(check_id), self.checks.rules.get(check_id)
+        due = Due(subject, fired.due_at, held(batch.get(states_key(fired.customer))), fired.customer)
+        if check is None:  # its file was taken away while it waited; what is open stays so until it is back
             waits.set(name, None if wait["open"] is None else {**wait, "due": None})
+        elif rule is None or not waits.fits(check):
+            self._drop(batch, check, waits, due)
         else:
-            states = held(batch.get(states_key(fired.customer)))
-            outcome = rule.fall_due(Due(subject, fired.due_at, states, fired.customer), wait)
-            self._conclude(batch, self.checks.by_id[check_id], waits, name, outcome, armed=None)
+            self._conclude(batch, check, waits, name, rule.fall_due(due, wait), armed=None)
         waits.store()
 
     def order(self, batch: Batch, event: Event) -> str:
@@ -123,6 +139,10 @@ class Conclusions:
             return "unknown"
         check_id, _, subject = name.partition("|")
         check = self.checks.by_id.get(check_id)
+        if check is not None and (check_id not in self.checks.rules or not waits.fits(check)):
+            self._drop(batch, check, waits, Change("", subject, {}, {}, event, waits.msisdn))
+            waits.store()
+            return "done" if event.record["kind"] == "WITHDRAW" else "impossible"
         followed = life.ordered(event, subject, wait, waits.msisdn)
         if check is None or followed is None:
             return "impossible"
@@ -130,6 +150,15 @@ class Conclusions:
         self._conclude(batch, check, waits, name, Outcome(Verdict.DIVERGENT, wait, (decision,)), _due(waits.get(name)))
         waits.store()
         return "done"
+
+    def _drop(self, batch: Batch, check: Check, waits: Waits, what: Change | Due) -> None:
+        """What a rule of another shape has left under this id: its waits end, what it has open is withdrawn."""
+        for name, wait in waits.of(check).items():
+            decisions: tuple[Decision, ...] = ()
+            if wait["open"] is not None:
+                decisions = (_withdrawn(what._replace(subject=name.partition("|")[2]), wait, wait["open"]),)
+            self._conclude(batch, check, waits, name, Outcome(Verdict.CONSISTENT, None, decisions), _due(wait))
+        waits.adopt(check)
 
     def _make_room(self, batch: Batch, check: Check, waits: Waits, change: Change) -> None:
         """Of one check's transactions so many are kept: what is only remembered goes first, then the oldest."""
@@ -162,12 +191,12 @@ class Conclusions:
         if outcome.verdict is Verdict.NOT_APPLICABLE:
             self.shell.counts.count("yupan_not_applicable", check=check.id)
         if outcome.decisions:
-            outcome = life.continued(outcome, waits.former(name))
+            outcome = life.continued(outcome, waits.former(name), shadow=check.mode == shadow.SHADOW)
             waits.remember(name, outcome.decisions)
         outcome = self._begin(batch, check, waits.msisdn, outcome)
         before = waits.get(name)
         if outcome.wait is not before:
-            waits.set(name, outcome.wait)
+            waits.set(name, outcome.wait, check)
         due = _due(outcome.wait)
         if due is not None and due != armed:
             batch.arm(waits.msisdn, DEADLINE + name, due, self.checks.rules[check.id].reads)
@@ -184,7 +213,7 @@ class Conclusions:
         wait, opened = outcome.wait, outcome.decisions[-1] if outcome.decisions else None
         if wait is None or wait["open"] is None or opened is None:
             return outcome
-        if opened.status != "OPEN" or not opened.changes_status:
+        if opened.status != "OPEN" or not opened.changes_status or shadow.is_silent(wait["open"]):
             return outcome
         known = batch.get(CUTOVERS)
         reads = self.checks.rules[check.id].watches
@@ -254,7 +283,10 @@ class Conclusions:
             self.shell.emit(batch, INCIDENT, record, event_id, traceparent=decision.traceparent)
 
     def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
-        """The anomaly, then its reminder."""
+        """The anomaly, then its reminder; nothing of one that opened in shadow."""
+        if shadow.is_silent(decision.anomaly):
+            self.shell.keep_silent(check.id, shadow.line(check.id, decision, msisdn))
+            return
         anomaly = anomalies.anomaly_record(check, decision, msisdn)
         self.announce(batch, anomaly, decision)
         self._remind(batch, check, anomaly, decision)
@@ -277,74 +309,23 @@ class Conclusions:
             withdraw(self.shell, batch, reminder["kind"], reminder["msisdn"], reminder["reminder_id"], why, reason)
 
 
-class Waits:
-    """What the checks of one customer wait for, read when first asked and stored once."""
-
-    def __init__(self, batch: Batch, msisdn: str) -> None:
-        self.msisdn = msisdn
-        self._batch = batch
-        self._key = f"waits/{msisdn}"
-        record = batch.get(self._key) or {}
-        self._stored: Mapping[str, Wait] = record.get("waits", {})
-        self._known: Mapping[str, Former] = record.get("former", {})
-        self._waits: Mapping[str, Wait] = self._stored
-        self._former: Mapping[str, Former] = self._known
-
-    def get(self, name: str) -> Wait | None:
-        return self._waits.get(name)
-
-    def of(self, check: Check) -> Mapping[str, Wait]:
-        """All of one check."""
-        return {name: wait for name, wait in self._waits.items() if name.partition("|")[0] == check.id}
-
-    def find(self, anomaly_id: str) -> str | None:
-        """The name of what waits with this anomaly open."""
-        opened = ((name, wait["open"]) for name, wait in self._waits.items())
-        return next((name for name, anomaly in opened if anomaly is not None and anomaly["id"] == anomaly_id), None)
-
-    def find_repair(self, repair_id: str) -> str | None:
-        """The name of what waits for this repair."""
-        opened = ((name, wait["open"]) for name, wait in self._waits.items())
-        return next((name for name, one in opened if one is not None and repair_of(one) == repair_id), None)
-
-    def former(self, name: str) -> Former | None:
-        """The last anomaly of `name`, if it was resolved."""
-        return self._former.get(name)
-
-    def remember(self, name: str, decisions: Iterable[Decision]) -> None:
-        """Keep what was resolved for as long as it may open again."""
-        for decision in decisions:
-            if decision.status in life.ENDED:
-                since = decision.at - life.REOPENED_WITHIN
-                recent = {n: f for n, f in self._former.items() if n != name and f[2] >= since}
-                former = life.former_of(decision)
-                newest = dict(list(recent.items())[-MOST_FORMER + 1 :])
-                self._former = newest if former is None else {**newest, name: former}
-
-    def set(self, name: str, wait: Wait | None) -> None:
-        rest = {other: known for other, known in self._waits.items() if other != name}
-        self._waits = rest if wait is None else {**rest, name: wait}
-
-    def store(self) -> None:
-        if self._waits is self._stored and self._former is self._known:
-            return
-        record: dict[str, Any] = {"v": 1, "waits": self._waits}
-        if self._former:
-            record["former"] = self._former
-        if self._waits or self._former:
-            self._batch.put(self._key, record)
-        elif self._stored:
-            self._batch.delete(self._key)
-
-
 def _name(check: Check, subject: str) -> str:
     return f"{check.id}|{subject}" if subject else check.id
 
 
 def _group(check: Check, wait: Wait | None) -> Group | None:
-    if wait is None or wait["open"] is None:
+    if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]):
         return None
     return Group(wait["open"], wait["region"] if check.alert.by_region else None)
+
+
+def _withdrawn(what: Change | Due, wait: Wait, anomaly: Open) -> Decision:
+    """Its check has changed; nothing ends before it has begun."""
+    if isinstance(what, Due):
+        decision = on_deadline(what, "WITHDRAWN", CHECK_CHANGED, wait, anomaly)
+    else:
+        decision = on_event(what, "WITHDRAWN", CHECK_CHANGED, wait, anomaly, anomaly["evidence"])
+    return decision._replace(at=max(decision.at, since_of(anomaly)))
 
 
 def _due(wait: Wait | None) -> int | None:

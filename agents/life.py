@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.event import Event
+from agents.shadow import is_silent, silenced
 from agents.verdicts import AreaChange, Change, Decision, Former, Open, Outcome, Rates, Wait, on_event, since_of
 
 REOPENED_WITHIN = 3_600_000
@@ -31,27 +32,33 @@ def former_of(decision: Decision) -> Former | None:
     anomaly = decision.anomaly
     if decision.status != "RESOLVED":
         return None
-    return [anomaly["id"], anomaly["opened_at"], decision.at, anomaly.get("about")]
+    silent = [True] if is_silent(anomaly) else []
+    return [anomaly["id"], anomaly["opened_at"], decision.at, anomaly.get("about"), *silent]
 
 
-def placed(decision: Decision, former: Former | None) -> Decision:
-    """`decision` in its place in the anomaly's life. `former`: the last one of the same cause, if it was resolved."""
+def placed(decision: Decision, former: Former | None, *, shadow: bool = False) -> Decision:
+    """`decision` in its place in the anomaly's life. `former`: the last one of the same cause, if it was resolved.
+
+    `shadow`: nobody is to be told of what opens. It is not the same as one that was announced, nor the other way.
+    """
     if decision.status != "OPEN":
         return decision
     if not decision.changes_status:
         return decision._replace(status=status_of(decision.anomaly))
+    if shadow:
+        decision = decision._replace(anomaly=silenced(decision.anomaly))
     if former is None or not 0 <= decision.at - former[2] <= REOPENED_WITHIN:
         return decision
-    if former[3] != decision.anomaly.get("about"):
+    if former[3:] != [decision.anomaly.get("about"), *([True] if shadow else [])]:
         return decision
     again: Open = {**decision.anomaly, "id": former[0], "opened_at": former[1], "since": decision.at}
     return decision._replace(anomaly=again)
 
 
-def continued(outcome: Outcome, former: Former | None) -> Outcome:
-    """`outcome` with each decision in its place, and the wait with the anomaly as they tell it."""
+def continued(outcome: Outcome, former: Former | None, *, shadow: bool = False) -> Outcome:
+    """`outcome` with each decision in its place (`shadow`: see `placed`), the wait with the anomaly as they tell it."""
     wait = outcome.wait
-    decisions = tuple(placed(decision, former) for decision in outcome.decisions)
+    decisions = tuple(placed(decision, former, shadow=shadow) for decision in outcome.decisions)
     last = decisions[-1] if decisions else None
     if wait is not None and wait["open"] is not None and last is not None and last.status not in ENDED:
         wait = {**wait, "open": last.anomaly}

@@ -11,14 +11,16 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from agents import repair
-from agents.conclude import INTERNAL_REPAIR, REPAIR_DEADLINE, RESULT, Conclusions, Waits
+from agents.conclude import INTERNAL_REPAIR, REPAIR_DEADLINE, RESULT, Conclusions
 from agents.event import Event
 from agents.life import status_of
 from agents.ports import Batch, Fired
 from agents.repair import ANSWERS, WANTED, Limits, Repairing
 from agents.rules import Check
+from agents.shadow import SHADOW
 from agents.shell import Shell
 from agents.verdicts import AreaRule, Decision, Open, Wait, since_of
+from agents.waits import Waits
 
 REPAIR = "yupan.repair.v1"
 
@@ -110,7 +112,7 @@ class Repairs:
         mending = self._found(waits, fired.name.removeprefix(REPAIR_DEADLINE))
         if mending is None or repair.due_of(mending.anomaly) != fired.due_at:
             return
-        wait, repairing = mending.wait, mending.check.repair
+        wait, repairing = mending.wait, self._repairing(mending.check.id)
         told = Told(fired.due_at, f"{wait['source']}|{wait['trigger']}|{fired.due_at}", wait.get("traceparent"))
         if mending.state in ANSWERS:
             self._failed(batch, mending, mending.state, "", told)
@@ -153,12 +155,14 @@ class Repairs:
     # --- what follows
 
     def _found(self, waits: Waits, name: str | None) -> Mending | None:
-        """What is open under this name, of a check that is in force."""
+        """What is open under this name, of a check that is in force and whose rule has opened it."""
         wait = None if name is None else waits.get(name)
         if name is None or wait is None or wait["open"] is None:
             return None
         check = self.conclusions.checks.by_id.get(name.partition("|")[0])
-        return None if check is None else Mending(waits, name, wait, wait["open"], check)
+        if check is None or isinstance(check.rule, AreaRule) or not waits.fits(check):
+            return None
+        return Mending(waits, name, wait, wait["open"], check)
 
     def _send(self, batch: Batch, mending: Mending, repairing: Repairing, reason: str, told: Told) -> None:
         rule, evidence = mending.check.rule, mending.anomaly["evidence"]
@@ -194,8 +198,9 @@ class Repairs:
         self.conclusions.amend(batch, mending.waits, mending.name, after, decision)
 
     def _repairing(self, check_id: str) -> Repairing | None:
+        """What may repair by itself what a check has opened; in shadow nothing may."""
         check = self.conclusions.checks.by_id.get(check_id)
-        return None if check is None else check.repair
+        return None if check is None or check.mode == SHADOW else check.repair
 
     def _count(self, mending: Mending, outcome: str) -> None:
         self.shell.counts.count("yupan_repairs", check=mending.check.id, outcome=outcome)

@@ -145,7 +145,9 @@ class Replay:
         self._told = frozenset(told)
         self._dropped = () if ALERT in self._told else (INCIDENT,)
         intake = Intake(self._codecs, partitions, events_clock=True, country_code=country_code)
-        shell = Shell(intake, self._codecs)
+        self._silent: list[Line] = []
+        """What was decided in shadow and is not told yet."""
+        shell = Shell(intake, self._codecs, shadowed=self._silent.append)
         conclusions = Conclusions(shell, checks)
         zone = ZoneInfo(timezone)
         watches = Watching(shell, conclusions, zone)
@@ -240,6 +242,7 @@ class Replay:
     def _decide(
         self, number: int, topic: str, messages: Sequence[Message], fired: Sequence[Fired] = ()
     ) -> Iterator[Line]:
+        self._silent.clear()  # of an event that could not be used
         with MemoryBatch(self._worlds[number], topic, messages, fired, number) as batch:
             self._agents.get(topic, self._observe)(batch)
         yield from self._decided(number)
@@ -252,7 +255,9 @@ class Replay:
 
     def _decided(self, number: int) -> Iterator[Line]:
         world = self._worlds[number]
-        outputs, world.outputs = world.outputs, []
+        silent, outputs, world.outputs = [*self._silent], world.outputs, []
+        self._silent.clear()
+        yield from silent
         for output in outputs:
             if output.topic in self._told:
                 yield self._line(output)

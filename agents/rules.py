@@ -2,17 +2,19 @@
 
 Ours lie in `agents/checks/`, an operator's in any number of directories (`YUPAN_CHECKS`). A file of an
 operator with the id of one of ours takes its place. What a check decides is in its kind's file,
-`agents/kinds/KIND.py`, found by its name. A file whose id begins with `watch:` is a watch list (`watch_files`).
+`agents/kinds/KIND.py`, found by its name. A file whose id begins with `watch:` is a watch list (`watch_files`). By its
+`mode` a file is on, off, or in shadow (`shadow`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +22,9 @@ from agents import kinds
 from agents.case_files import Case, anomaly, read_cases
 from agents.incident import Alerting
 from agents.repair import WANTED, Repairing
+from agents.shadow import OFF, ON
 from agents.verdicts import AreaRule, Rule
-from agents.watch_files import SEVERITIES, Text, WatchList, read_watch
+from agents.watch_files import SEVERITIES, Text, WatchList, read_mode, read_watch
 from agents.yaml_reader import FileError, Item, Section, load
 from schemas.errors import UsageError
 from schemas.events.list import WATCH
@@ -47,6 +50,15 @@ class Check:
     repair: Repairing | None
     cases: Sequence[Case]
     file: Path
+    mode: str = ON
+    """on, shadow or off."""
+
+    @cached_property
+    def shape(self) -> str:
+        """What a wait belongs to: a rule of another kind, or about other systems, cannot go on with it."""
+        rule = self.rule
+        reads = (rule.usage, rule.per) if isinstance(rule, AreaRule) else rule.watches
+        return hashlib.sha256(" ".join((self.kind, *reads)).encode()).hexdigest()[:8]
 
 
 class Watch(NamedTuple):
@@ -61,7 +73,11 @@ class Checks:
     """All checks and watch lists that are in force, by id and by what they read."""
 
     def __init__(self, checks: Iterable[Check], watches: Iterable[WatchList] = ()) -> None:
-        self.by_id = {check.id: check for check in checks}
+        """What is off is only known by its file."""
+        self.files: dict[str, Check | WatchList] = {**{c.id: c for c in checks}, **{w.id: w for w in watches}}
+        """All of them by id, the checks first, also those that are off."""
+        known = [one for one in self.files.values() if one.mode != OFF]
+        self.by_id = {one.id: one for one in known if isinstance(one, Check)}
         self.rules: dict[str, Rule] = {}
         """Those about each customer."""
         self.areas: dict[str, AreaRule] = {}
@@ -71,23 +87,53 @@ class Checks:
                 self.areas[check.id] = check.rule
             else:
                 self.rules[check.id] = check.rule
-        self.watches = {watch.id: watch for watch in watches}
-        self.watching = lru_cache(maxsize=4096)(self._watching)
-        self.counting = cache(self._counting)
-        self.reminding = lru_cache(maxsize=4096)(self._reminding)
+        self.watches = {one.id: one for one in known if isinstance(one, WatchList)}
+        # no bound methods: a cycle would keep each set that is replaced (`streams/worker.py` sets aside what survives)
+        self.watching = lru_cache(maxsize=4096)(partial(_watching, self.by_id, self.rules))
+        self.counting = cache(partial(_counting, self.areas))
+        self.reminding = lru_cache(maxsize=4096)(partial(_reminding, self.watches))
 
-    def _watching(self, name: str) -> tuple[Watch, ...]:
-        """The checks that watch `system.attribute` or `usage.KIND`."""
-        found = ((check_id, rule, rule.subject(name)) for check_id, rule in self.rules.items())
-        return tuple(Watch(self.by_id[i], rule, subject) for i, rule, subject in found if subject is not None)
 
-    def _counting(self, kind: str) -> tuple[tuple[str, AreaRule], ...]:
-        """The checks that count a kind of usage, by id."""
-        return tuple((check_id, rule) for check_id, rule in self.areas.items() if rule.usage == kind)
+def _watching(checks: Mapping[str, Check], rules: Mapping[str, Rule], name: str) -> tuple[Watch, ...]:
+    """The checks that watch `system.attribute` or `usage.KIND`."""
+    found = ((check_id, rule, rule.subject(name)) for check_id, rule in rules.items())
+    return tuple(Watch(checks[i], rule, subject) for i, rule, subject in found if subject is not None)
 
-    def _reminding(self, name: str) -> tuple[str, ...]:
-        """The watch lists whose rules read `name`, by id."""
-        return tuple(watch.id for watch in self.watches.values() if name in watch.rule.reads)
+
+def _counting(areas: Mapping[str, AreaRule], kind: str) -> tuple[tuple[str, AreaRule], ...]:
+    """The checks that count a kind of usage, by id."""
+    return tuple((check_id, rule) for check_id, rule in areas.items() if rule.usage == kind)
+
+
+def _reminding(watches: Mapping[str, WatchList], name: str) -> tuple[str, ...]:
+    """The watch lists whose rules read `name`, by id."""
+    return tuple(watch.id for watch in watches.values() if name in watch.rule.reads)
+
+
+class Changes(NamedTuple):
+    """What is different after files were read anew: ids of checks and watch lists."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """One line for people."""
+        told = [f"{what} {', '.join(ids)}" for what, ids in zip(self._fields, self, strict=True) if ids]
+        return "; ".join(told) or "nothing is different"
+
+
+def changes(before: Checks, after: Checks) -> Changes:
+    """What `after` decides or says otherwise than `before`; cases and where a file lies do not matter."""
+    old, new = ({name: _said(one) for name, one in checks.files.items()} for checks in (before, after))
+    changed = tuple(name for name in new if name in old and new[name] != old[name])
+    return Changes(tuple(name for name in new if name not in old), changed, tuple(n for n in old if n not in new))
+
+
+def _said(one: Check | WatchList) -> dict[str, Any]:
+    """All that a file says, but for its cases."""
+    plain = {field.name: getattr(one, field.name) for field in fields(one) if field.name not in ("cases", "file")}
+    return {**plain, "rule": dict(one.rule.describe()), "within": getattr(one.rule, "within", None)}
 
 
 def load_checks(
@@ -155,10 +201,10 @@ def _check(section: Section, check_id: str, deadlines: Mapping[str, int]) -> Che
     rule: Rule | AreaRule = kind_module(kind).read(section, check_id, deadlines.get(check_id, within))
     texts = {name: section.take(name).filled(rule.placeholders) for name in ("cause", "wording", "guidance")}
     alert, repair = _alerting(section.get("alert")), _repairing(section.get("repair"), rule)
-    cases = read_cases(section, anomaly)
+    cases, mode, file = read_cases(section, anomaly), read_mode(section), section.here.file
     section.finish()
-    file = section.here.file
-    return Check(check_id, title, kind, severity, rule, alert=alert, repair=repair, cases=cases, file=file, **texts)
+    more: dict[str, Any] = {**texts, "alert": alert, "repair": repair, "cases": cases, "file": file, "mode": mode}
+    return Check(check_id, title, kind, severity, rule, **more)
 
 
 def _repairing(item: Item | None, rule: Rule | AreaRule) -> Repairing | None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from agents.event import Event
 from agents.intake import Intake, Reroute
 from agents.ports import Batch, Fired, Message
+from agents.shadow import EVIDENCE
 from agents.states import known_ids, occur
 from schemas.codec import Codec
 from schemas.headers import cloud_event
@@ -57,11 +58,14 @@ class Shell:
         codecs: Mapping[str, Codec],
         counts: Counts | None = None,
         act_within: int = 600_000,
+        shadowed: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
+        """`shadowed` is told what nobody else is told: what is decided in shadow."""
         self.intake = intake
         self.codecs = codecs
         self.counts: Counts = counts or NoCounts()
         self.act_within = act_within
+        self._shadowed = shadowed
 
     def run(self, batch: Batch, decide: Decide, on_fired: OnFired | None = None) -> None:
         """Decide a whole batch, which the caller has entered. Deadlines that became due come first."""
@@ -176,6 +180,13 @@ class Shell:
         headers = cloud_event(topic, event_id, f"yupan/{self.codecs[topic].event.name}", at, traceparent)
         headers.append((WITHDRAWN, reason.encode()))
         batch.send(topic, None, key.encode(), headers, self._partition(customer))
+
+    def keep_silent(self, check: str, line: dict[str, Any]) -> None:
+        """Count what a check or a watch list in shadow would tell, `line["would"]`, and tell it nobody."""
+        if line["would"] != EVIDENCE:
+            self.counts.count("yupan_shadowed", check=check, would=line["would"])
+        if self._shadowed is not None:
+            self._shadowed(line)
 
     def _partition(self, customer: str | None) -> int | None:
         return None if customer is None else partition_of(customer.encode(), self.intake.partitions)

@@ -36,7 +36,8 @@ Sums = list[int | None]
 
 
 Former = list[Any]
-"""An anomaly that was resolved: its id, when it was opened, when it ended, what it was about."""
+"""An anomaly that was resolved: its id, when it was opened, when it ended, what it was about; True at the end: nobody
+was told of it."""
 
 
 class Repair(TypedDict):
@@ -69,6 +70,8 @@ class Open(TypedDict):
     repair: NotRequired[Repair]
     cutover: NotRequired[str]
     """The works in whose window its drift began."""
+    shadow: NotRequired[bool]
+    """It opened while its check was in shadow: nobody is told of it (`shadow`)."""
 
 
 class Wait(TypedDict):
@@ -125,6 +128,8 @@ class Due(NamedTuple):
     msisdn: str
 
 
+CHECK_CHANGED = "check_changed"
+"""Why an anomaly is withdrawn whose check is of another kind by now, or reads other systems."""
 REPAIR_FAILED = frozenset({"repair_refused", "repair_failed", "repair_unanswered", "repair_without_effect"})
 EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed"}) | REPAIR_FAILED
 """Reasons of decisions that leave an anomaly open and change its evidence."""
@@ -179,6 +184,8 @@ class Rates(TypedDict):
     muted: NotRequired[bool]
     """A person has withdrawn the anomaly, and the rate has not recovered since."""
     former: NotRequired[Former | None]
+    rule: NotRequired[str]
+    """The shape of the rule that has counted (`Check.shape`)."""
 
 
 class AreaChange(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Any
 
 from agents import watches
 from agents.case_files import Case, read_cases, reminder
+from agents.shadow import MODES, ON
 from agents.watch import WatchRule
 from agents.yaml_reader import Item, Section
 from schemas.events.list import is_watch_list
@@ -39,6 +40,8 @@ class WatchList:
     guidance: Text
     cases: Sequence[Case]
     file: Path
+    mode: str = ON
+    """on, shadow or off."""
 
 
 def read_watch(section: Section, item: Item) -> WatchList:
@@ -51,9 +54,15 @@ def read_watch(section: Section, item: Item) -> WatchList:
     severity = section.take("severity").one_of(*SEVERITIES)
     rule: WatchRule = watch_kind_module(kind).read(section)
     texts = {name: section.take(name).filled(rule.placeholders) for name in ("cause", "wording", "guidance")}
-    cases = read_cases(section, reminder)
+    cases, mode = read_cases(section, reminder), read_mode(section)
     section.finish()
-    return WatchList(name, title, kind, severity, rule, cases=cases, file=section.here.file, **texts)
+    return WatchList(name, title, kind, severity, rule, cases=cases, file=section.here.file, mode=mode, **texts)
+
+
+def read_mode(section: Section) -> str:
+    """The key `mode` of a check or a watch list. Raises `FileError`."""
+    item = section.get("mode")
+    return ON if item is None else item.mode(*MODES)
 
 
 def watch_kind_names() -> list[str]:

@@ -1,8 +1,8 @@
 """The watch lists at work (#54): whoever tells something of a customer asks here what is to be reminded of now.
 
-Ledger record `watched/MSISDN`: `{"v": 1, "standing": {NAME: [reminder_id, until, words, entry's time]}, "again": {NAME:
-ms}, "cause": [id, ms, traceparent?]}`: what the desk is reminded of, when to judge again though nothing comes, and what
-was the last to change that.
+Ledger record `watched/MSISDN`: `{"v": 1, "standing": {NAME: [reminder_id, until, words, entry's time, shadow?]},
+"again": {NAME: ms}, "cause": [id, ms, traceparent?]}`: what the desk is reminded of (or not: what came in shadow has
+True there), when to judge again though nothing comes, and what was the last to change that.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from agents.conclude import Conclusions
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.reminding import Why, remind, withdraw
+from agents.shadow import SHADOW
 from agents.shell import Shell
 from agents.texts import fill
 from agents.watch import CALLS, NOTHING, Finding, Known, Words, called_key, judged, spoken, with_answered
@@ -24,6 +25,7 @@ from agents.watch_files import WatchList
 from agents.yaml_reader import LANGUAGES
 from schemas.events.customer import TIMES
 from schemas.events.list import WATCH
+from schemas.fields import iso
 
 DEADLINE = "watch"
 """The name of a customer's deadline, and of a page's."""
@@ -131,8 +133,7 @@ class Watching:
         before = batch.get(standing_key(msisdn)) or _NOTHING
         standing, again = dict(before["standing"]), dict(before["again"])
         for name in names:
-            watch = self.conclusions.checks.watches.get(name)
-            found = judged(name, None if watch is None else watch.rule, known)
+            found = self._judged(name, known)
             stands = self._follow(batch, name, known, standing.pop(name, None), found, cause)
             if stands is not None:
                 standing[name] = stands
@@ -141,6 +142,13 @@ class Watching:
                 again[name] = found.again
         if standing != before["standing"] or again != before["again"]:
             self._keep(batch, msisdn, before, {"v": 1, "standing": standing, "again": again, "cause": list(cause)})
+
+    def _judged(self, name: str, known: Known) -> Finding:
+        """A list without a file has its entries; one that is off has nothing."""
+        watch = self.conclusions.checks.watches.get(name)
+        if watch is None and name in self.conclusions.checks.files:
+            return NOTHING
+        return judged(name, None if watch is None else watch.rule, known)
 
     def _keep(self, batch: Batch, msisdn: str, before: Any, after: Any) -> None:
         if after["standing"] or after["again"]:
@@ -156,19 +164,38 @@ class Watching:
     def _follow(
         self, batch: Batch, name: str, known: Known, held: Standing | None, found: Finding, cause: Cause
     ) -> Standing | None:
-        """Bring the reminder of one list to what was found; what stands then."""
+        """Bring the reminder of one list to what was found; what stands then. One that came in shadow stays silent."""
+        watch = self.conclusions.checks.watches.get(name)
+        silent = [True] if _is_silent(held, watch) else []
         if not found.stands:
-            if held is not None:
+            if held is None:
+                return None
+            if silent:
+                self._keep_silent(name, known.msisdn, held[0], "withdrawn", cause)
+            else:
                 why = _why(held[0], "withdrawn", cause)
                 withdraw(self.shell, batch, "WATCH", known.msisdn, held[0], why, _ended(held, known.at))
             return None
-        watch = self.conclusions.checks.watches.get(name)
         words = {} if watch is None else watch.rule.words(known)
-        told = [found.until, {n: repr(word) for n, word in words.items()}, found.entry and found.entry["at"]]
+        shown = {n: repr(word) for n, word in words.items()}
+        told = [found.until, shown, found.entry and found.entry["at"], *silent]
         if held is not None and held[1:] == told:
             return held
         reminder_id = _reminder_id(name, known.msisdn, cause) if held is None else held[0]
-        reminder = {
+        if silent:
+            self._keep_silent(name, known.msisdn, reminder_id, "opened" if held is None else "changed", cause)
+        else:
+            reminder = self._reminder(name, known, words, found, reminder_id, cause)
+            why = _why(reminder_id, "opened" if held is None else "changed", cause)
+            remind(self.shell, batch, reminder, why, opens=held is None)
+        return [reminder_id, *told]
+
+    def _reminder(
+        self, name: str, known: Known, words: Words, found: Finding, reminder_id: str, cause: Cause
+    ) -> dict[str, Any]:
+        """The record of a list's reminder."""
+        watch = self.conclusions.checks.watches.get(name)
+        return {
             "reminder_id": reminder_id,
             "msisdn": known.msisdn,
             "kind": "WATCH",
@@ -180,9 +207,10 @@ class Watching:
             "source_id": name,
             "occurred_at": cause.at,
         }
-        why = _why(reminder_id, "opened" if held is None else "changed", cause)
-        remind(self.shell, batch, reminder, why, opens=held is None)
-        return [reminder_id, *told]
+
+    def _keep_silent(self, name: str, msisdn: str, reminder_id: str, would: str, cause: Cause) -> None:
+        told = {"kind": SHADOW, "at": iso(cause.at), "check": name, "msisdn": msisdn}
+        self.shell.keep_silent(name, {**told, "would": would, "reminder_id": reminder_id})
 
     def _texts(self, watch: WatchList | None, words: Words, entry: Mapping[str, Any]) -> dict[str, Any]:
         """What the reminder says; what the list's entry says goes before what the list's file does."""
@@ -208,6 +236,11 @@ def standing_key(msisdn: str) -> str:
 
 def _cause(event: Event) -> Cause:
     return Cause(f"{event.source}|{event.id}", event.occurred_at, event.traceparent)
+
+
+def _is_silent(held: Standing | None, watch: WatchList | None) -> bool:
+    """Settled when it comes: by the mode then."""
+    return watch is not None and watch.mode == SHADOW if held is None else len(held) > 4
 
 
 def _first(again: dict[str, int]) -> int | None:

@@ -129,6 +129,13 @@ class Item:
             raise self.fail(f"{value!r} is not one of {', '.join(words)}")
         return value
 
+    def mode(self, *words: str) -> str:
+        """One of `words` as it is written: YAML takes a bare `on` or `off` for a boolean."""
+        text = str(self.must(yaml.ScalarNode, "a single value").value)
+        if text not in words:
+            raise self.fail(f"{text!r} is not one of {', '.join(words)}")
+        return text
+
     def filled(self, known: frozenset[str]) -> dict[str, str]:
         """A text for people whose placeholders can all be filled in."""
         texts, section = self.texts(), self.section()

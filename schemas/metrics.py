@@ -46,6 +46,19 @@ METRICS = (
         "Commands of people about anomalies: done, unknown (no such one is open), impossible, sent on to an area's",
         ("kind", "outcome"),
     ),
+    Metric(
+        "yupan_shadowed",
+        "counter",
+        "What checks and watch lists in shadow would have told: a status, or opened, changed, withdrawn",
+        ("check", "would"),
+    ),
+    Metric("yupan_checks_loaded", "gauge", "Checks and watch lists by the mode of their file", ("mode",)),
+    Metric(
+        "yupan_checks_reloads",
+        "counter",
+        "Check files read anew: loaded, or refused, and the old ones stay",
+        ("outcome",),
+    ),
     Metric("yupan_not_applicable", "counter", "Values outside a check's mapping", ("check",)),
     Metric(
         "yupan_reminders",

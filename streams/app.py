@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ from schemas.errors import UsageError
 from streams.engine.engine import Engine
 from streams.engine.transport import BatchSchema, EngineTransport
 from streams.topology import Binding, Process
+
+Heed = Callable[[asyncio.AbstractEventLoop], None]
+"""Installs signal handlers in the loop that decides."""
 
 
 class YupanApp(faust.App):
@@ -34,6 +38,14 @@ class NoTables(TableManager):
 
 class AppProcess(faust.Worker):
     """The process around the app."""
+
+    heed: Heed | None = None
+
+    def install_signal_handlers(self) -> None:
+        """Faust's own, and those of who wants to be told of a signal in the loop."""
+        super().install_signal_handlers()
+        if self.heed is not None:
+            self.heed(self.loop)
 
     async def _sentinel_task(self) -> None:
         """End without a last second of the event loop: by now all of it has stopped."""
@@ -80,8 +92,8 @@ def _looping(process: Process) -> Callable[[Any], Awaitable[None]]:
     return agent
 
 
-def run_app(app: faust.App, loglevel: int = logging.INFO) -> None:
-    """Run until SIGTERM or SIGINT; logging is set up by the caller."""
+def run_app(app: faust.App, loglevel: int = logging.INFO, heed: Heed | None = None) -> None:
+    """Run until SIGTERM or SIGINT; logging is set up by the caller, `heed` is called when the loop takes signals."""
     worker = AppProcess(
         app,
         loop=uvloop.new_event_loop(),
@@ -90,5 +102,6 @@ def run_app(app: faust.App, loglevel: int = logging.INFO) -> None:
         redirect_stdouts=False,
         quiet=True,
     )
+    worker.heed = heed
     worker.spinner = None  # it would write a terminal's control codes into the log
     worker.execute_from_commandline()

@@ -126,6 +126,11 @@ class Stack:
         if self.supervisor is not None:
             self.supervisor.watch()
 
+    def reload(self) -> None:
+        """Have the workers that decide read their checks anew."""
+        if self.supervisor is not None:
+            self.supervisor.reload()
+
     def announce(self, file: Path | None) -> None:
         """Print the settings as `export` lines, and write them as one JSON object to `file` (by rename)."""
         environment = self.settings.environ()

@@ -82,9 +82,12 @@ def _names(_: Settings) -> Answer:
 
 def _checks(settings: Settings) -> Answer:
     from agents.rules import load_checks
+    from agents.shadow import SHADOW
 
     checks = load_checks(settings.checks, settings.deadlines, settings.repairs)
-    return "ok", f"{len(checks.by_id)} checks: {', '.join(checks.by_id)}; {len(checks.watches)} watch lists", ""
+    told = f"{len(checks.by_id)} checks: {', '.join(checks.by_id)}; {len(checks.watches)} watch lists"
+    silent = [name for name, one in checks.files.items() if one.mode == SHADOW]
+    return "ok", f"{told}; in shadow: {', '.join(silent)}" if silent else told, ""
 
 
 def _broker(settings: Settings) -> Answer:

@@ -6,6 +6,7 @@ start it anew. In production that is systemd or Kubernetes, in `dev`, `demo` and
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 import tempfile
@@ -158,6 +159,12 @@ class Supervisor:
                 self.restarts += 1
                 say(f"{worker.name} {worker.restart()} and is started again; its log: {worker.log}")
 
+    def reload(self) -> None:
+        """Have those that decide read their checks anew."""
+        for worker in self.workers:
+            if worker.role == "decide" and worker.alive:
+                worker.send(signal.SIGHUP)
+
     def stop(self) -> None:
         """Stop all, at the same time."""
         for worker in self.workers:
@@ -179,8 +186,11 @@ def _usable(address: str) -> str:
 
 
 def run_all(settings: Settings) -> int:
-    """One worker of each role, kept running until SIGTERM or SIGINT (`yupan worker --role all`)."""
-    with until_signalled() as stopped, tempfile.TemporaryDirectory(prefix="yupan-workers-") as directory:
+    """One worker of each role, kept running until SIGTERM or SIGINT (`yupan worker --role all`).
+
+    SIGHUP is passed on to the worker that decides, unless it says that the terminal was closed.
+    """
+    with until_signalled(reloads=True) as stopped, tempfile.TemporaryDirectory(prefix="yupan-workers-") as directory:
         supervisor = Supervisor(roles(settings), 1, settings.environ(), Path(directory))
         try:
             supervisor.launch()
@@ -190,6 +200,8 @@ def run_all(settings: Settings) -> int:
                 for worker in supervisor.workers:
                     worker.require_start()  # what could not start at all would only fail again
                 supervisor.watch()
+                if stopped.take_hang_up():
+                    supervisor.reload()
         finally:
             supervisor.stop()
     return 0

@@ -56,6 +56,13 @@ class Binding(NamedTuple):
 
 def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, counts: Counts) -> list[Binding]:
     """The agents of the role `decide`."""
+    return deciding(settings, codecs, checks, counts)[0]
+
+
+def deciding(
+    settings: Settings, codecs: Mapping[str, Codec], checks: Checks, counts: Counts
+) -> tuple[list[Binding], Conclusions]:
+    """The agents of the role `decide`, and who holds the checks that all of them ask."""
     by_events = settings.clock == "events"
     intake = Intake(codecs, settings.partitions, events_clock=by_events, country_code=settings.country_code)
     shell = Shell(intake, codecs, counts, settings.act_within)
@@ -79,7 +86,7 @@ def decide(settings: Settings, codecs: Mapping[str, Codec], checks: Checks, coun
     bindings = [Binding(type(agent).__name__.lower(), agent.topics, agent.process) for agent in agents]
     taken = {topic for binding in bindings for topic in binding.topics}
     rest = tuple(topic for topic, event in EVENTS.items() if event.flow == "in" and topic not in taken)
-    return [*bindings, Binding("observe", rest, Observe(shell).process)]
+    return [*bindings, Binding("observe", rest, Observe(shell).process)], conclusions
 
 
 def roles(settings: Settings) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from agents.intake import Intake
-from agents.rules import load_checks
 from schemas.codec import Codec, codecs
 from schemas.errors import PartError
 from sinks import alert_topic, history, registry
@@ -29,6 +28,7 @@ from streams.engine.engine import Engine
 from streams.engine.precheck import check_ledger, check_topics
 from streams.metrics import EngineHooks, Metrics
 from streams.refusal import Refusal
+from streams.reloading import Reloading, read_checks
 from streams.settings import Settings
 
 log = logging.getLogger("yupan.worker")
@@ -41,7 +41,10 @@ _CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")
 
 
 def run(settings: Settings, role: str) -> int:
-    """Run one role in the foreground until SIGTERM or SIGINT. Raises `PartError`, `UsageError`."""
+    """Run one role in the foreground until SIGTERM or SIGINT; SIGHUP has `decide` read its checks anew.
+
+    Raises `PartError`, `UsageError`.
+    """
     from streams.app import build_app, run_app
 
     _log_to_stderr()
@@ -53,11 +56,13 @@ def run(settings: Settings, role: str) -> int:
         push_alerts(settings, _codecs(settings)[alert_topic.TOPIC], metrics, SystemClock())
         return 0
     with ExitStack() as stack:
-        make = {"decide": _decide, "history": _history}[role]
-        engine, bindings = make(settings, metrics, stack)
+        reloading = Reloading(metrics) if role == "decide" else None
+        engine, bindings = (
+            _history(settings, metrics, stack) if reloading is None else _decide(settings, metrics, reloading)
+        )
         check_ledger(engine.config)
         check_topics(engine.config)  # the engine asks, too; asked here, the answer is the command's own error
-        run_app(build_app(role, engine, bindings))
+        run_app(build_app(role, engine, bindings), heed=None if reloading is None else reloading.heed)
     return 0
 
 
@@ -90,9 +95,9 @@ def _serve(metrics: Metrics, address: str) -> str:
         return metrics.serve(f"{address.rpartition(':')[0]}:0")
 
 
-def _decide(settings: Settings, metrics: Metrics, stack: ExitStack) -> tuple[Engine, list[topology.Binding]]:
-    checks = load_checks(settings.checks, settings.deadlines, settings.repairs)
-    bindings = topology.decide(settings, _codecs(settings), checks, metrics)
+def _decide(settings: Settings, metrics: Metrics, reloading: Reloading) -> tuple[Engine, list[topology.Binding]]:
+    bindings, conclusions = topology.deciding(settings, _codecs(settings), read_checks(settings), metrics)
+    reloading.bind(conclusions)
     config = _config(
         settings,
         "yupan-decide",

@@ -23,15 +23,16 @@ def command() -> None:
 @command.command("list", epilog="Example:  yupan checks list --json")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
-    """List all checks, then the watch lists: id, title, kind, deadline (a watch list has none), severity."""
+    """List all checks, then the watch lists: id, title, kind, deadline (a watch list has none), severity, mode."""
     settings, checks = _load()
-    for check in _all(checks).values():
+    for check in checks.files.values():
         row = _row(check)
         if as_json:
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
             title = check.title[settings.language]
-            click.echo(f"{check.id:<24} {check.kind:<8} {row['within'] or '':>8}  {check.severity:<9} {title}")
+            head = f"{check.id:<24} {check.kind:<8} {row['within'] or '':>8}  {check.severity:<9} {check.mode:<6}"
+            click.echo(f"{head} {title}")
 
 
 @command.command("show", epilog="Example:  yupan checks show activation")
@@ -87,6 +88,7 @@ def test(ids: tuple[str, ...]) -> int:
 def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple[str, ...]) -> int:
     """Send a file of events ("-": stdin) through all checks, without Kafka, and print what they decide.
 
+    What checks in shadow decide is of the kind "shadow"; so is what one decides that is off and named by --check.
     One JSON object a line: {"topic", "record", "id"?, "source"?}, in order of arrival. Lines that cannot
     be used are reported with number, field and reason; the exit code is 1 then.
     """
@@ -99,7 +101,7 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
     ids = [*(one for word in only for one in word.split(",")), *more]
     end = _time(until, settings) if until else None
     bad = 0
-    asked = _known(checks, ids)
+    asked = [_replayed(check) for check in _known(checks, ids)] if ids else list(checks.files.values())
     run = Replay(
         Checks([one for one in asked if isinstance(one, Check)], [one for one in asked if isinstance(one, WatchList)]),
         settings.country_code,
@@ -202,25 +204,29 @@ def _load() -> tuple[Settings, Checks]:
     return settings, load_checks(settings.checks, settings.deadlines, settings.repairs)
 
 
-def _all(checks: Checks) -> dict[str, Check | WatchList]:
-    """Checks and watch lists, by id."""
-    return {**checks.by_id, **checks.watches}
-
-
 def _known(checks: Checks, ids: Iterable[str]) -> list[Check | WatchList]:
     """The checks and watch lists with these ids, or all. Raises `UsageError`."""
     from schemas.errors import UsageError
 
-    wanted, known = list(ids), _all(checks)
+    wanted, known = list(ids), checks.files
     for check_id in wanted:
         if check_id not in known:
             raise UsageError(f"no check {check_id!r}; `yupan checks list` prints {', '.join(known)}")
     return [known[check_id] for check_id in wanted or known]
 
 
+def _replayed(check: Check | WatchList) -> Check | WatchList:
+    """Who asks for a check that is off wants to know what it would say."""
+    from dataclasses import replace
+
+    from agents.shadow import OFF, SHADOW
+
+    return replace(check, mode=SHADOW) if check.mode == OFF else check
+
+
 def _split(names: tuple[str, ...], checks: Checks, several: bool) -> tuple[str, list[str]]:
     """The file, and further ids written behind `--check`."""
-    ids = [name for name in names if several and name in _all(checks)]
+    ids = [name for name in names if several and name in checks.files]
     files = [name for name in names if name not in ids]
     if len(files) != 1:
         raise click.UsageError("give one FILE, or - for stdin")
@@ -258,7 +264,8 @@ def _row(check: Check | WatchList) -> dict[str, Any]:
     from agents.texts import span_text
 
     within = span_text(check.rule.within, "en") if isinstance(check, Check) else None
-    return {"id": check.id, "title": check.title, "kind": check.kind, "within": within, "severity": check.severity}
+    told = {name: getattr(check, name) for name in ("severity", "mode")}
+    return {"id": check.id, "title": check.title, "kind": check.kind, "within": within, **told}
 
 
 def _beyond(check: Check | WatchList) -> dict[str, Any]:
@@ -289,6 +296,12 @@ def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:
     area = f"cell {line['cell']}" if line.get("cell") else f"region {line.get('region') or '-'}"
     whom = line["msisdn"] or area
     head = f"{line['at']}  {whom}  {line['kind']:<8}"
+    if line["kind"] == "shadow":
+        return (
+            f"{head}  {line['check']} would tell {line['would']} ({line['reason']})"
+            if "reason" in line
+            else (f"{head}  {line['check']} would be {line['would']}")
+        )
     if "evidence" in line:
         evidence = ", ".join(f"{name} {value}" for name, value in line["evidence"].items())
         return f"{head}  {line['check']} {line.get('status', 'changed')} ({line['reason']}): {evidence}"

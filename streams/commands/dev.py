@@ -38,16 +38,24 @@ import click
     help="When all is ready, write the settings for other commands there as one JSON object.",
 )
 def command(broker: str, clickhouse: str, workers: int, data: Path | None, ready_file: Path | None) -> None:
-    """Run broker, ClickHouse, topics, tables and workers here, in the foreground, until Ctrl-C."""
+    """Run broker, ClickHouse, topics, tables and workers here, in the foreground, until Ctrl-C.
+
+    SIGHUP has the workers read their checks anew, unless the terminal was closed.
+    """
     from streams.dev import Stack, settings_for_dev
     from streams.running import until_signalled
 
     if ready_file is not None:
         _make_way(ready_file)
-    with until_signalled() as stopped, Stack(settings_for_dev(), broker, clickhouse, workers, data) as stack:
+    with (
+        until_signalled(reloads=True) as stopped,
+        Stack(settings_for_dev(), broker, clickhouse, workers, data) as stack,
+    ):
         stack.announce(ready_file)
         while not stopped.wait(0.5):
             stack.watch()
+            if stopped.take_hang_up():
+                stack.reload()
 
 
 def _make_way(ready_file: Path) -> None:

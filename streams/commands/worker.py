@@ -18,7 +18,7 @@ import click
     help="decide: audits, tags, pops; history: ClickHouse; alerts: Alertmanager; all: one process each.",
 )
 def command(role: str) -> int:
-    """Run one worker in the foreground until SIGTERM or Ctrl-C.
+    """Run one worker in the foreground until SIGTERM or Ctrl-C. SIGHUP has `decide` read its checks anew.
 
     A broker, ClickHouse or Alertmanager that goes away is waited for. A worker that was fenced by another ends with
     exit code 3: have it started again (systemd, Kubernetes; `--role all` does so by itself).

@@ -22,6 +22,7 @@ PRIVATE = (
     "faust.App._fetcher",
     "faust.App._create_directories",
     "faust.Worker._sentinel_task",
+    "faust.Worker.install_signal_handlers",
     "faust.tables.manager.TableManager._update_channels",
     "faust.transport.consumer.Consumer._drain_messages",
     "faust.transport.consumer.Consumer._getmany",

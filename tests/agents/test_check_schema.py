@@ -51,8 +51,18 @@ BEYOND = {
 }
 
 
+class Editors(yaml.SafeLoader):
+    """YAML 1.2, as editors read it: `on`, `off` and `yes` are words there."""
+
+
+Editors.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def read(file: Path) -> Any:
-    return yaml.safe_load(file.read_text("utf-8"))
+    return yaml.load(file.read_text("utf-8"), Loader=Editors)
 
 
 def test_it_is_a_json_schema() -> None:
@@ -62,6 +72,14 @@ def test_it_is_a_json_schema() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_shipped_check_fits(file: Path) -> None:
     assert list(VALIDATOR.iter_errors(read(file))) == []
+
+
+@pytest.mark.parametrize("kind", ["agree", "holds"])
+def test_its_modes_are_words(kind: str) -> None:
+    check = next(check for check in map(read, FILES) if check["kind"] == kind)
+    assert [VALIDATOR.is_valid({**check, "mode": mode}) for mode in ("on", "shadow", "off", True, "quiet")] == [
+        True, True, True, False, False
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", kind_names())
