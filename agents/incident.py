@@ -142,8 +142,9 @@ def _rested(incident: Incident) -> Incident | None:
 
 
 def _is_past(incident: Incident, at: int) -> bool:
+    """One that fires again is not, whenever it was over before: its end is still to be told."""
     ended = incident["ended_at"]
-    return incident["open"] == 0 and ended is not None and at > ended + REMEMBERED
+    return incident["status"] == "OVER" and ended is not None and at > ended + REMEMBERED
 
 
 def shown(examples: list[str], example: str | None) -> list[str]:

@@ -120,6 +120,19 @@ def test_back_within_an_hour_it_is_the_same_and_later_another() -> None:
     assert first == again != other
 
 
+def test_one_that_fires_again_and_is_hit_while_it_rests_stays_one_and_is_over_once() -> None:
+    story = Story()
+    story.joins(0)
+    story.leaves(MIN)
+    story.joins(30 * MIN)
+    story.leaves(90 * MIN)  # more than an hour after it was over the first time
+    story.joins(90 * MIN + 5 * S)
+    story.leaves(100 * MIN)
+    story.until(2 * HOUR)
+    assert [status for _, status, _ in story.said] == ["FIRING", "RESOLVED", "FIRING", "RESOLVED"]
+    assert len(set(story.ids)) == 1
+
+
 def test_fewer_than_its_least_are_none() -> None:
     story = Story(at_least=3)
     story.joins(0)
