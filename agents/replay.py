@@ -148,7 +148,7 @@ class Replay:
         self._silent: list[Line] = []
         """What was decided in shadow and is not told yet."""
         shell = Shell(intake, self._codecs, shadowed=self._silent.append)
-        conclusions = Conclusions(shell, checks)
+        conclusions = self.conclusions = Conclusions(shell, checks)
         zone = ZoneInfo(timezone)
         watches = Watching(shell, conclusions, zone)
         closings = Closings(shell, conclusions, "zh")
@@ -166,7 +166,7 @@ class Replay:
         )
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}
         self._observe = Observe(shell).process
-        self._worlds = [World() for _ in range(partitions)]
+        self.worlds = [World() for _ in range(partitions)]
         self._status: dict[str, str] = {}
 
     def feed(self, line: Input) -> Iterator[Line]:
@@ -183,7 +183,7 @@ class Replay:
             head.append(("ce_id", line.id.encode()))
         if line.source is not None:
             head.append(("ce_source", line.source.encode()))
-        world = self._worlds[number]
+        world = self.worlds[number]
         arrived = max(world.clock, at)
         place = next(world.offsets), arrived, number
         yield from self._decide(
@@ -207,54 +207,54 @@ class Replay:
         if wanted is None or wanted(record):
             yield from self._decide(number, message.topic(), [message])
         else:
-            self._worlds[number].clock = max(self._worlds[number].clock, at)
+            self.worlds[number].clock = max(self.worlds[number].clock, at)
 
     def finish(self, until: int | None = None) -> Iterator[Line]:
         """What falls due up to `until`; without it, up to the largest `occurred_at` seen, in each partition."""
-        ends = [max(world.clock, until or 0) for world in self._worlds]
+        ends = [max(world.clock, until or 0) for world in self.worlds]
         while True:  # one after the other: what one arms may fall due before the end, too
-            due = [(world.first_due(), number) for number, world in enumerate(self._worlds)]
+            due = [(world.first_due(), number) for number, world in enumerate(self.worlds)]
             waiting = [(at, number) for at, number in due if at is not None and at < ends[number]]
             if not waiting:
                 break
             at, number = min(waiting)
             yield from self._fire(number, at + 1)
-        for world, end in zip(self._worlds, ends, strict=True):
+        for world, end in zip(self.worlds, ends, strict=True):
             world.clock = end
 
     @property
     def clock(self) -> int:
         """The largest `occurred_at` that was seen, or how far `finish` went."""
-        return max(world.clock for world in self._worlds)
+        return max(world.clock for world in self.worlds)
 
     def present(self, msisdn: str) -> Present:
         """What is held of a customer now, and what the checks wait for."""
-        world = self._worlds[self._home(msisdn.encode())]
+        world = self.worlds[self._home(msisdn.encode())]
         get = world.records.get
         waits, standing = (get(key) or {} for key in (f"waits/{msisdn}", standing_key(msisdn)))
         known = Known(get, msisdn, world.clock)
         return Present(known.states, waits.get("waits", {}), standing.get("standing", {}), known)
 
     def _home(self, key: bytes | None) -> int:
-        many = len(self._worlds)
+        many = len(self.worlds)
         return 0 if many == 1 or key is None else partition_of(key, many)
 
     def _decide(
         self, number: int, topic: str, messages: Sequence[Message], fired: Sequence[Fired] = ()
     ) -> Iterator[Line]:
         self._silent.clear()  # of an event that could not be used
-        with MemoryBatch(self._worlds[number], topic, messages, fired, number) as batch:
+        with MemoryBatch(self.worlds[number], topic, messages, fired, number) as batch:
             self._agents.get(topic, self._observe)(batch)
         yield from self._decided(number)
 
     def _fire(self, number: int, before: int) -> Iterator[Line]:
-        world = self._worlds[number]
+        world = self.worlds[number]
         while (fired := world.next_due(before)) is not None:
             world.clock = max(world.clock, fired.due_at)
             yield from self._decide(number, waits_for(fired.name), [], [fired])
 
     def _decided(self, number: int) -> Iterator[Line]:
-        world = self._worlds[number]
+        world = self.worlds[number]
         silent, outputs, world.outputs = [*self._silent], world.outputs, []
         self._silent.clear()
         yield from silent
@@ -267,8 +267,8 @@ class Replay:
     def _bring(self, output: Output) -> Iterator[Line]:
         """What one partition sends another arrives there at once; it moves the clock there as every event does."""
         number = self._home(output.key) if output.partition is None else output.partition
-        world = self._worlds[number]
-        if len(self._worlds) > 1:
+        world = self.worlds[number]
+        if len(self.worlds) > 1:
             at = self._codecs[output.topic].decode(output.value)["occurred_at"]
             if at > world.clock:
                 yield from self._fire(number, at)

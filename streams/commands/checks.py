@@ -296,15 +296,12 @@ def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:
     area = f"cell {line['cell']}" if line.get("cell") else f"region {line.get('region') or '-'}"
     whom = line["msisdn"] or area
     head = f"{line['at']}  {whom}  {line['kind']:<8}"
-    if line["kind"] == "shadow":
-        return (
-            f"{head}  {line['check']} would tell {line['would']} ({line['reason']})"
-            if "reason" in line
-            else (f"{head}  {line['check']} would be {line['would']}")
-        )
+    what = f"would tell {line['would']}" if line["kind"] == "shadow" else line.get("status", "changed")
     if "evidence" in line:
         evidence = ", ".join(f"{name} {value}" for name, value in line["evidence"].items())
-        return f"{head}  {line['check']} {line.get('status', 'changed')} ({line['reason']}): {evidence}"
+        return f"{head}  {line['check']} {what} ({line['reason']}): {evidence}"
+    if line["kind"] == "shadow":  # of a watch list
+        return f"{head}  {line['check']} {what}"
     if line["kind"] == "repair":
         arguments = ", ".join(f"{name} {value}" for name, value in line["arguments"].items())
         return f"{head}  {line['system']} {line['command']}: {arguments}"
