@@ -14,9 +14,13 @@ DEADLINE_MS = 2_000
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Live]:
-    """Kafka, ClickHouse, topics, tables, workers, with short deadlines. Use numbers of your own (`kit.msisdn`)."""
-    settings = Settings().with_(partitions=4, deadlines={"activation": DEADLINE_MS})
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Kafka, ClickHouse, topics, tables, workers, with short deadlines. Use numbers of your own (`kit.msisdn`).
+
+    A directory of an operator's checks is there, and empty: `Live.own_checks`.
+    """
+    checks = (str(tmp_path_factory.mktemp("checks")),)
+    settings = Settings().with_(partitions=4, deadlines={"activation": DEADLINE_MS}, checks=checks)
     live = started(Live(settings, "kafka", "server", workers=1), absent)
     try:
         yield live

@@ -259,6 +259,18 @@ class Live(Stack):
 
     # --- workers
 
+    @property
+    def own_checks(self) -> Path:
+        """The directory of the operator's checks; what one puts there one takes away again."""
+        return Path(self.settings.checks[0])
+
+    def reload(self, outcome: str = "loaded") -> None:
+        """Have the worker that decides read its checks anew, and wait until it has."""
+        name = "yupan_checks_reloads_total"
+        before = self.metric("decide", name, outcome=outcome)
+        super().reload()
+        wait_for(lambda: self.metric("decide", name, outcome=outcome) == before + 1, what=f"checks {outcome}")
+
     def check_workers(self) -> None:
         """Fail with the end of its log when a worker has ended: nobody starts it again here."""
         for worker in self.supervisor.workers if self.supervisor is not None else ():

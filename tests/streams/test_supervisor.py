@@ -74,6 +74,28 @@ def test_watch_waits_for_its_patience(tmp_path: Path, worker: Ending, monkeypatc
     watched.stop()
 
 
+def test_only_those_that_decide_are_told_to_read_their_checks_anew(tmp_path: Path) -> None:
+    class Waiting(Worker):
+        def command(self) -> list[str]:
+            told = "import signal; signal.sigwait([signal.SIGHUP]); print('told')"
+            return [
+                sys.executable,
+                "-c",
+                f"import signal; signal.pthread_sigmask(0, [signal.SIGHUP]); print(1); {told}",
+            ]
+
+    watched = Supervisor((), 0, {}, tmp_path)
+    watched.workers += [Waiting(role, 1, {}, tmp_path / role) for role in ("decide", "history")]
+    watched.launch()
+    decide, history = watched.workers
+    time.sleep(1)
+    watched.reload()
+    assert ended(decide).exit_code == 0
+    assert decide.log.read_text().split() == ["1", "told"]
+    assert history.alive
+    watched.stop()
+
+
 @pytest.mark.parametrize(("code", "error"), [(2, UsageError), (3, PartError)])
 def test_why_a_worker_does_not_start_is_told_in_its_words(worker: Ending, code: int, error: type[Exception]) -> None:
     worker.code = code
