@@ -17,8 +17,9 @@ import click
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from agents.rules import load_checks  # noqa: E402
+from agents.rules import Check, load_checks  # noqa: E402
 from agents.texts import span_text  # noqa: E402
+from agents.watch_files import WatchList  # noqa: E402
 from schemas.catalogue import EVENTS  # noqa: E402
 from schemas.dead_letter import DEAD_LETTER  # noqa: E402
 from schemas.event_type import EventType  # noqa: E402
@@ -210,19 +211,21 @@ def metrics() -> str:
 def checks() -> str:
     """Every shipped check."""
     rows = (
-        (code(check.id), check.title["zh"], check.kind, span_text(check.rule.within, "en"), check.severity)
-        for check in load_checks().by_id.values()
+        (code(check.id), check.title["zh"], check.kind, span_text(check.rule.within, "en"), check.severity, check.mode)
+        for check in load_checks().files.values()
+        if isinstance(check, Check)
     )
-    return table(("check", "title", "kind", "deadline", "severity"), rows)
+    return table(("check", "title", "kind", "deadline", "severity", "mode"), rows)
 
 
 def watches() -> str:
     """Every shipped watch list."""
     rows = (
-        (code(watch.id), watch.title["zh"], watch.title["en"], watch.kind, watch.severity)
-        for watch in load_checks().watches.values()
+        (code(watch.id), watch.title["zh"], watch.title["en"], watch.kind, watch.severity, watch.mode)
+        for watch in load_checks().files.values()
+        if isinstance(watch, WatchList)
     )
-    return table(("list", "title", "", "kind", "severity"), rows)
+    return table(("list", "title", "", "kind", "severity", "mode"), rows)
 
 
 def faults() -> str:

@@ -123,10 +123,10 @@ def test_a_wait_of_before_shapes_were_kept_is_known_by_what_it_holds() -> None:
     world.until(20)
     key = f"waits/{ANNA}"
     old = {"v": 1, "waits": world.record(key)["waits"]}
-    world.replay.world.records[key] = old
+    world.replay.worlds[0].records[key] = old
     world.state(21, "ocs.charge", 5.0, transaction="t-1")
     assert world.told[1:] == [(21, "RESOLVED", "amounts_match")]
-    world.replay.world.records[key] = old
+    world.replay.worlds[0].records[key] = old
     world.load(rule("agree"))
     world.state(30, "crm.status", "active")
     assert world.told[2:] == [(30, "WITHDRAWN", "check_changed")]

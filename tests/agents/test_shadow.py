@@ -96,7 +96,7 @@ def test_of_a_cell_in_shadow_nobody_is_told() -> None:
     assert world.silent == [(2, "OPEN"), (12, "RESOLVED")]
     assert set(world.kinds) == {"shadow"}
     assert (world.lines[0]["cell"], world.lines[0]["msisdn"]) == ("c-1", None)
-    assert not [key for key in world.replay.world.records if key.startswith("~open/")]
+    assert not [key for key in world.replay.worlds[0].records if key.startswith("~open/")]
 
 
 @pytest.mark.parametrize("kind", ["ACKNOWLEDGE", "WITHDRAW", "REPAIR"])
@@ -271,7 +271,7 @@ def test_a_watch_list_in_shadow_reminds_nobody(counted: Counted) -> None:
     world.state(10, "crm.status", "active")
     assert world.silent == [(0, "opened"), (10, "withdrawn")]
     assert set(world.kinds) == {"shadow"}
-    assert not [key for key in world.replay.world.records if key.startswith("reminders/")]
+    assert not [key for key in world.replay.worlds[0].records if key.startswith("reminders/")]
     assert counted.counts["yupan_shadowed", FROZEN, "opened"] == 1
 
 

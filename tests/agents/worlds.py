@@ -81,7 +81,7 @@ class World:
 
     def record(self, key: str) -> Any:
         """A ledger record."""
-        return self.replay.world.records.get(key)
+        return self.replay.worlds[0].records.get(key)
 
 
 def minute(line: Line) -> float:
