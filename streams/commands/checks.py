@@ -32,7 +32,7 @@ def list_(as_json: bool) -> None:
         else:
             title = check.title[settings.language]
             head = f"{check.id:<24} {check.kind:<8} {row['within'] or '':>8}  {check.severity:<9} {check.mode:<6}"
-            click.echo(f"{head} {title}")
+            click.echo(f"{head}  {title}")
 
 
 @command.command("show", epilog="Example:  yupan checks show activation")
