@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 from agents.texts import PLACEHOLDER
 from schemas.errors import UsageError
@@ -51,8 +52,16 @@ class Item:
         self.path = path
         self.node = node
         self.key_line = node.start_mark.line + 1
-        self.key = self
+        self._key: Item | None = None
+
+    @property
+    def key(self) -> Item:
         """The name under which a mapping has it."""
+        return self if self._key is None else self._key  # not kept as itself: a worker's memory holds cycles for ever
+
+    @key.setter
+    def key(self, name: Item) -> None:
+        self._key = name
 
     def fail(self, reason: str) -> FileError:
         """The error to raise about this value."""
@@ -68,7 +77,7 @@ class Item:
     def plain(self) -> str | int | float | bool | None:
         """The scalar as YAML understands it."""
         node = self.must(yaml.ScalarNode, "a single value")
-        value = yaml.SafeLoader("").construct_object(node, deep=True)
+        value = SafeConstructor().construct_object(node, deep=True)
         if value is not None and not isinstance(value, (str, int, float, bool)):
             raise self.fail("should be a text, a number or a boolean; put a date into quotes")
         return value

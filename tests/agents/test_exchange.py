@@ -232,6 +232,23 @@ def test_settings_change_checks_too() -> None:
     assert changes(before, load_checks(repairs={"activation": "on"})).changed == ("activation",)
 
 
+def test_reading_files_leaves_no_cycles() -> None:
+    """Neither, as above, may what was only needed to read them."""
+    load_checks()  # what is made once stays
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        load_checks()
+        gc.collect()
+        left = {type(one).__module__ for one in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not [module for module in left if module.startswith(("yaml", "agents"))]
+
+
 def test_a_set_that_was_replaced_goes_at_once() -> None:
     """A worker sets aside what survives a look: a cycle would stay there for ever."""
     gc.disable()
