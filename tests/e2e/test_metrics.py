@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.rules import SHIPPED
 from schemas.metrics import METRICS, Metric
 from schemas.partition import partition_of
 from tests.e2e.kit import NUMBERS, Live, contact, encoded, msisdn, now_ms, state, wait_for, with_key
@@ -68,6 +69,10 @@ def shown(stack: Live) -> Mapping[str, dict[str, Family]]:
     worker.start()  # restores what is in the ledger now
     wait_for(lambda: worker.assigned() == stack.settings.partitions)
 
+    shadow = stack.own_checks / "shadow.yaml"
+    text = (SHIPPED / "activation.yaml").read_text("utf-8").replace("within: 10 min", "within: 1 s")
+    shadow.write_text(text.replace("id: activation", "id: activation.shadow\nmode: shadow", 1), "utf-8")
+    stack.reload()
     stack.publish(STATE, *states_of(number))
     stack.publish(CALL, call(number, f"m-{number}", "OFFERED", now))
     stack.publish(CALL, call(number, f"old-{number}", "OFFERED", now - 20 * MINUTE))
@@ -83,6 +88,8 @@ def shown(stack: Live) -> Mapping[str, dict[str, Family]]:
     stack.publish(STATE, state(number, "hlr", "status", "active"))
     stack.settle()
     wait_for(lambda: stack.metric("decide", "yupan_consumer_lag_records") == 0)
+    shadow.unlink()
+    stack.reload()
     return {role: families(stack.metrics_text(role)) for role in ("decide", "history")}
 
 
@@ -142,6 +149,9 @@ def test_the_numbers_are_right(shown: Mapping[str, dict[str, Family]]) -> None:
     assert value(found, "yupan_duplicates", topic=STATE) == 1
     assert value(found, "yupan_anomalies", check="activation", status="RESOLVED") == 1
     assert value(found, "yupan_reminders", kind="ANOMALY", action="withdrawn") == 1
+    assert value(found, "yupan_shadowed", check="activation.shadow", would="OPEN") >= 1
+    assert value(found, "yupan_anomalies", check="activation.shadow") == 0
+    assert value(found, "yupan_checks_reloads", outcome="loaded") == 2
     assert value(found, "yupan_assigned_partitions") == 4
     assert value(found, "yupan_broker_up") == 1
     assert value(found, "yupan_restored_records") >= 1
