@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from agents import anomalies, life, reminders, shadow
+from agents.baseline import is_in
 from agents.cutover import collecting
 from agents.event import Event
 from agents.ports import Batch, Fired
@@ -26,6 +27,7 @@ from agents.verdicts import (
     Due,
     Open,
     Outcome,
+    Rule,
     Verdict,
     Wait,
     on_deadline,
@@ -76,9 +78,11 @@ def changes(check: Check, before: Group | None, after: Group | None) -> Iterator
 class Conclusions:
     """Asks the rules and does what they say. `checks` may be replaced between two batches."""
 
-    def __init__(self, shell: Shell, checks: Checks) -> None:
+    def __init__(self, shell: Shell, checks: Checks, *, baseline: bool = False) -> None:
+        """`baseline`: whether checks are silent until the full exports of their systems are in (`baseline`)."""
         self.shell = shell
         self.checks = checks
+        self.baseline = baseline
 
     def judge(self, batch: Batch, event: Event, name: str, before: Held, after: Held) -> None:
         """Ask all checks about each customer that watch `name`, of which `event` tells."""
@@ -105,7 +109,7 @@ class Conclusions:
         if wait is not None and wait["due"] is not None and change.at > wait["due"]:
             # the worker is catching up: what comes past a deadline does not cancel what that decides
             passed = Due(change.subject, wait["due"], change.before, waits.msisdn)
-            self._conclude(batch, check, waits, name, rule.fall_due(passed, wait), passed.at)
+            self._fall_due(batch, check, rule, waits, name, passed, passed.at)
             wait = waits.get(name)
         outcome = rule.judge(change, wait)
         if rule.each and wait is None and outcome.wait is not None:
@@ -127,8 +131,22 @@ class Conclusions:
         elif rule is None or not waits.fits(check):
             self._drop(batch, check, waits, due)
         else:
-            self._conclude(batch, check, waits, name, rule.fall_due(due, wait), armed=None)
+            self._fall_due(batch, check, rule, waits, name, due, armed=None)
         waits.store()
+
+    def _fall_due(
+        self, batch: Batch, check: Check, rule: Rule, waits: Waits, name: str, due: Due, armed: int | None
+    ) -> None:
+        """The time of a wait has come. Before the baseline is in, half of what is compared is missing: it waits on."""
+        wait = waits.get(name)
+        assert wait is not None
+        outcome = rule.fall_due(due, wait)
+        if wait["open"] is None and outcome.decisions and not self._speaks(batch, rule):
+            outcome = Outcome(Verdict.PROPAGATING, {**wait, "due": max(due.at, batch.now()) + rule.within})
+        self._conclude(batch, check, waits, name, outcome, armed)
+
+    def _speaks(self, batch: Batch, rule: Rule) -> bool:
+        return not self.baseline or is_in(batch, rule)
 
     def order(self, batch: Batch, event: Event) -> str:
         """Do to a customer's anomaly what a person orders; what came of it: `done`, `unknown` or `impossible`."""
@@ -191,7 +209,9 @@ class Conclusions:
         if outcome.verdict is Verdict.NOT_APPLICABLE:
             self.shell.counts.count("yupan_not_applicable", check=check.id)
         if outcome.decisions:
-            outcome = life.continued(outcome, waits.former(name), shadow=check.mode == shadow.SHADOW)
+            rule = self.checks.rules.get(check.id)
+            silent = check.mode == shadow.SHADOW or (rule is not None and not self._speaks(batch, rule))
+            outcome = life.continued(outcome, waits.former(name), shadow=silent)
             waits.remember(name, outcome.decisions)
         outcome = self._begin(batch, check, waits.msisdn, outcome)
         before = waits.get(name)

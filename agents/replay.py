@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from agents import anomalies, areas, incidents, reminders, usage, watching
 from agents.areas import Areas
 from agents.audit import Audit
+from agents.baseline import DEADLINE as BASELINE_DEADLINE
+from agents.baseline import Baselines
 from agents.commands import Commands
 from agents.conclude import INCIDENT, REPAIR_DEADLINE, Conclusions
 from agents.cutovers import ALERT, Closings, Cutovers
@@ -108,6 +110,7 @@ _WAITING = {
     incidents.DEADLINE: Incidents.topics[0],
     REPAIR_DEADLINE: Repairs.topics[0],
     CLOSING: Incidents.topics[0],
+    BASELINE_DEADLINE: Baselines.topics[0],
     FORGET: Calls.topics[0],
 }
 """By what the names of deadlines begin with."""
@@ -135,10 +138,13 @@ class Replay:
         timezone: str = "Asia/Shanghai",
         partitions: int = 1,
         told: Sequence[str] = TOLD,
+        *,
+        baseline: bool = False,
     ) -> None:
         """`country_code`: whose national numbers are refused; `timezone`: in which texts tell the time.
 
-        `told`: the topics whose decisions are returned; without alerts no incidents are counted.
+        `told`: the topics whose decisions are returned; without alerts no incidents are counted. `baseline`: see
+        `Conclusions`.
         """
         self._codecs = _codecs()
         self._country_code = country_code
@@ -148,7 +154,7 @@ class Replay:
         self._silent: list[Line] = []
         """What was decided in shadow and is not told yet."""
         shell = Shell(intake, self._codecs, shadowed=self._silent.append)
-        conclusions = self.conclusions = Conclusions(shell, checks)
+        conclusions = self.conclusions = Conclusions(shell, checks, baseline=baseline)
         zone = ZoneInfo(timezone)
         watches = Watching(shell, conclusions, zone)
         closings = Closings(shell, conclusions, "zh")
@@ -161,6 +167,7 @@ class Replay:
             Commands(shell, conclusions, areas_, repairs),
             Incidents(shell, conclusions, closings),
             Cutovers(shell, closings),
+            Baselines(shell),
             Profiles(shell, watches),
             Calls(shell, watches),
         )

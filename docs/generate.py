@@ -43,6 +43,7 @@ KEYS = {
     "yupan.customer.v1": "`msisdn`",
     "yupan.cutover.v1": "`cutover_id`",
     "yupan.internal.call.v1": "`msisdn`",
+    "yupan.internal.baseline.v1": "none; the partition is set",
     "yupan.internal.command.v1": "none; the partition is set",
     "yupan.internal.cutover.v1": "none; the partition is set",
     "yupan.internal.contact.v1": "`msisdn`",

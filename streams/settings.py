@@ -172,6 +172,11 @@ class Settings:
     )
     dead_letter_share: float = _setting(0.5, _SHARE, "unusable share of the last 2 × DEAD_LETTER_RUN events")
     checks: tuple[str, ...] = _setting((), _DIRECTORIES, "directories of an operator's own checks, separated by ':'")
+    baseline: str = _setting(
+        "off",
+        _one_of("off", "on"),
+        "on: no check speaks before full exports of its systems are in (import --snapshot)",
+    )
     deadlines: dict[str, int] = _setting({}, _DEADLINES, "other deadlines for checks: activation=5s,…")
     repairs: dict[str, str] = _setting(
         {}, _REPAIRS, "automatic repair: activation=dry_run,…; modes are off (as without), dry_run and on"

@@ -9,6 +9,7 @@ call ──────────────► calls ────► tagged-
 contact ───────────► contacts ─► internal.contact ─► contacts
 ticket ────────────► tickets
 retention-task ────► tasks
+internal.baseline ─► baselines   notes, at the end of `yupan import --snapshot`, whose full export is in
 cutover ───────────► cutovers ─► internal.cutover ─► cutovers; alert, by incidents, when the works are over
 seat, … ───────────► observe     only validates: `decide` dead-letters what is unusable on every In topic
 
@@ -25,6 +26,7 @@ from zoneinfo import ZoneInfo
 from agents import desk
 from agents.areas import Areas
 from agents.audit import Audit
+from agents.baseline import Baselines
 from agents.commands import Commands
 from agents.conclude import Conclusions
 from agents.cutovers import Closings, Cutovers
@@ -66,7 +68,7 @@ def deciding(
     by_events = settings.clock == "events"
     intake = Intake(codecs, settings.partitions, events_clock=by_events, country_code=settings.country_code)
     shell = Shell(intake, codecs, counts, settings.act_within)
-    conclusions = Conclusions(shell, checks)
+    conclusions = Conclusions(shell, checks, baseline=settings.baseline == "on")
     zone = ZoneInfo(settings.timezone)
     watching = Watching(shell, conclusions, zone)
     closings = Closings(shell, conclusions, settings.language)
@@ -79,6 +81,7 @@ def deciding(
         Commands(shell, conclusions, areas, repairs),
         Incidents(shell, conclusions, closings, settings.language),
         Cutovers(shell, closings),
+        Baselines(shell),
         desk.Calls(shell, watching, settings.segments),
         desk.Profiles(shell, watching),
         *(make(shell) for make in (desk.Contacts, desk.Tickets, desk.Tasks)),

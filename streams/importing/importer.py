@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from schemas.errors import RecordError, UsageError
+from schemas.headers import cloud_event
 from sinks.producer import EventProducer
 from sinks.registry import attach
 from streams.importing import mapping as mappings
@@ -19,6 +21,8 @@ from streams.importing.reader import Table
 from streams.importing.times import LocalTime
 from streams.importing.waiting import Waiting
 from streams.settings import Settings
+
+BASELINE = "yupan.internal.baseline.v1"
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
         with Bars(table.size) as bars, rejects_to(order.rejects, tell, table.header) as rejects:
             job = Job(table, program, producer or Nowhere(), rejects)
             tally = job.run(lambda so_far: bars.read(table.position(), so_far))
+            if producer is not None and order.snapshot:
+                _tell_baseline(producer, tally, _file_time(order, settings.timezone))
             state = "nothing was sent" if producer is None else _finish(producer, order, settings, bars)
     return Done(tally, watch.seconds(), state)
 
@@ -82,6 +88,18 @@ def _spare_inputs(order: Order) -> None:
     for read in (order.file, Path(order.mapping)):
         if read.exists() and read.samefile(order.rejects):
             raise UsageError(f"--rejects {order.rejects}: is a file that is read here; name another")
+
+
+def _tell_baseline(producer: EventProducer, tally: Tally, at: int) -> None:
+    """The full export is written: every partition is told, behind its last state."""
+    producer.flush()
+    event = EVENTS[BASELINE]
+    for system, rows in sorted(tally.systems.items()):
+        record = {"system": system, "rows": rows, "occurred_at": at}
+        value = producer.encode(BASELINE, record)
+        for partition in range(producer.partitions(BASELINE)):
+            name = f"{event.content_id(record)}|{partition}"
+            producer.send(BASELINE, value, None, cloud_event(BASELINE, name, event.source_of(record), at), partition)
 
 
 def _finish(producer: EventProducer, order: Order, settings: Settings, bars: Bars) -> str:
@@ -109,6 +127,7 @@ def _file_time(order: Order, zone: str) -> int:
 
 def _producer(mapping: mappings.Mapping, settings: Settings) -> EventProducer:
     codecs = {plan.event.topic: Codec(plan.event) for plan in (*mapping.events, *mapping.at_end)}
+    codecs[BASELINE] = Codec(EVENTS[BASELINE])
     attach(codecs, settings.schema_registry)
     producer = EventProducer(settings.kafka, codecs, settings.kafka_config)
     for topic in codecs:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from schemas.errors import RecordError, UsageError
 from schemas.events.call import CallKeys
-from streams.importing.program import Made, Program
+from streams.importing.program import STATE, Made, Program
 from streams.importing.reader import Line, Table
 
 CALL = "yupan.call.v1"
@@ -46,6 +47,8 @@ class Tally:
     repeated: int = 0
     synthetic: int = 0
     """Rows whose customer has no MSISDN and got a synthetic number."""
+    systems: Counter[str] = field(default_factory=Counter)
+    """States by system."""
 
 
 class Job:
@@ -92,6 +95,8 @@ class Job:
         key = self._keys.of(record) if topic == CALL else made.event.key(record)
         self._sink.publish(topic, record, event_id=made.id, source=self._program.source, key=key)
         self.tally.events += 1
+        if topic == STATE:
+            self.tally.systems[record["system"]] += 1
 
 
 class Rejects:
