@@ -1,4 +1,4 @@
-"""Reading topics as they stand now, all partitions in the order in which the broker took the records.
+"""Reading topics as they stand now, each partition in the order in which the broker took the records.
 
 Nothing is left behind on the broker: no group is joined, no offset committed. Little is held in memory: what has been
 read ahead of a partition that lags waits for it, and a partition with much waiting is not read on meanwhile.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -65,13 +65,23 @@ class _Ahead:
 
 
 class Merged:
-    """`topics` up to their present ends, merged by broker time; of two at the same time the topic named first.
+    """`topics` up to their present ends: those of one partition merged by broker time, then the topic named first.
+
+    Partitions keep in step by what `when` says of their records (ms), or by broker time, too: what was written in bulk
+    came partition by partition, whatever happened when.
 
     A context manager. Raises `PartError` when the broker does not answer or a topic is missing.
     """
 
-    def __init__(self, bootstrap: str, config: Mapping[str, str], topics: Sequence[str]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        config: Mapping[str, str],
+        topics: Sequence[str],
+        when: Callable[[Message], int] | None = None,
+    ) -> None:
         self._bootstrap = bootstrap
+        self._when = when or _arrived
         self._rank = {topic: number for number, topic in enumerate(topics)}
         settings = {**client_config(bootstrap, config, **_SETTINGS), **consumer_settings(config)}
         self._consumer = Consumer({**settings, "enable.partition.eof": True, "isolation.level": "read_committed"})
@@ -93,7 +103,13 @@ class Merged:
         self._learnt: set[Place] = set()
         """Partitions of which something has come."""
         self._stuck: set[Place] = set()
-        self._heads: list[tuple[int, int, Place]] = []
+        self._heads: dict[int, list[tuple[int, int, Place]]] = {number: [] for number in range(self.partitions)}
+        """Of each partition the first of each topic: broker time, rank, place."""
+        self._clocks = dict.fromkeys(self._heads, 0)
+        """How far each partition has come."""
+        self._steps: list[tuple[int, int]] = []
+        """When each partition takes its next step, and its number; an entry that is not `_next` says nothing."""
+        self._next: dict[int, int] = {}
         self._heard = 0.0
 
     def __enter__(self) -> Merged:
@@ -111,15 +127,16 @@ class Merged:
             while awaited := empty & self._open:
                 empty -= self._fetch(awaited)
             empty.clear()
-            if not self._heads:
+            place = self._choose()
+            if place is None:
                 return
-            place = heapq.heappop(self._heads)[2]
             ahead = self._ahead[place]
             yield ahead.pop()
             if ahead.records:
                 self._offer(place)
             else:
                 empty.add(place)
+                self._step(place[1])
             if ahead.paused and place in self._open and ahead.is_low():
                 self._consumer.resume([TopicPartition(*place)])
                 ahead.paused = False
@@ -129,8 +146,29 @@ class Merged:
         return self.begins[cast(Place, (message.topic(), message.partition()))] == message.offset()
 
     def _offer(self, place: Place) -> None:
-        at = self._ahead[place].records[0].timestamp()[1]
-        heapq.heappush(self._heads, (at, self._rank[place[0]], place))
+        at = _arrived(self._ahead[place].records[0])
+        heapq.heappush(self._heads[place[1]], (at, self._rank[place[0]], place))
+        self._step(place[1])
+
+    def _step(self, number: int) -> None:
+        """Say when a partition takes its next step, if it has one."""
+        heads = self._heads[number]
+        if heads:
+            at = max(self._clocks[number], self._when(self._ahead[heads[0][2]].records[0]))
+            self._next[number] = at
+            heapq.heappush(self._steps, (at, number))
+        else:
+            self._next.pop(number, None)
+
+    def _choose(self) -> Place | None:
+        """Whose turn it is."""
+        while self._steps:
+            at, number = heapq.heappop(self._steps)
+            if self._next.get(number) == at:
+                del self._next[number]
+                self._clocks[number] = at
+                return heapq.heappop(self._heads[number])[2]
+        return None
 
     def _fetch(self, awaited: set[Place]) -> set[Place]:
         """Read some more; returns the partitions of which something waits now."""
@@ -209,3 +247,7 @@ class Merged:
         except KafkaException as error:
             raise no_answer(self._bootstrap, error) from None
         return low
+
+
+def _arrived(message: Message) -> int:
+    return message.timestamp()[1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import median
@@ -32,7 +32,7 @@ from schemas.codec import Codec
 from schemas.errors import RecordError
 from schemas.events.anomaly import subject_key
 from schemas.events.list import WATCH
-from schemas.fields import iso, millis
+from schemas.fields import FAR_FUTURE, iso, millis
 from schemas.masking import mask
 from schemas.topics import DAY_MS
 from sinks.merging import Merged
@@ -158,7 +158,8 @@ def backtest(
     began, wall = time.monotonic(), round(time.time() * 1000) - SETTLING
     by_wall = settings.clock == "wall"
     outcome = Outcome(check.id)
-    with Merged(settings.kafka, settings.kafka_config, topics_of(check)) as merged:
+    when = _at_most_an_hour_ahead if by_wall else _told_at
+    with Merged(settings.kafka, settings.kafka_config, topics_of(check), when) as merged:
         run = Run(check, settings, merged.partitions, by_wall=by_wall)
         with progress(merged.total, "replaying") as done:
             for number, message in enumerate(merged.read()):
@@ -252,10 +253,16 @@ def _subject(check: Check | WatchList, evidence: Iterable[str]) -> str:
 
 def _told_at(message: Any) -> int:
     """When a record says that it occurred; without headers of ours, when it came."""
-    try:
-        return millis(wire.read(message.headers())["ce_time"])
-    except (KeyError, RecordError):
-        return int(message.timestamp()[1])
+    with suppress(RecordError):
+        for name, value in message.headers() or ():
+            if name == "ce_time":
+                return millis(value.decode("utf-8", "replace"))
+    return int(message.timestamp()[1])
+
+
+def _at_most_an_hour_ahead(message: Any) -> int:
+    """The same; a worker on the wall clock refuses what lies further in the future."""
+    return min(_told_at(message), int(message.timestamp()[1]) + FAR_FUTURE)
 
 
 def _first_to_compare(check: Check | WatchList, begins: int | None, wall: int | None) -> int | None:

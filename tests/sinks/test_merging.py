@@ -80,8 +80,39 @@ def test_all_is_read_once_in_the_order_of_the_broker(
     written = fill(kafka.bootstrap, topics[:2], 3_000, seed)
     found = read(kafka.bootstrap, topics)
     assert by_place(found) == written
-    order = [(message.timestamp()[1], topics.index(str(message.topic()))) for message in found]
-    assert order == sorted(order)
+    order = [(message.partition(), message.timestamp()[1], topics.index(str(message.topic()))) for message in found]
+    assert [arrived for _, arrived, _ in order] == sorted(arrived for _, arrived, _ in order)
+    for number in range(PARTITIONS):
+        mine = [place for place in order if place[0] == number]
+        assert mine == sorted(mine)
+
+
+def test_partitions_keep_in_step_by_what_is_asked_of_their_records(
+    kafka: Kafka, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "AHEAD", 20)
+    topics = make("bulk", "more")
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random"})
+    for partition in range(PARTITIONS):  # one partition after the other, as what is written in bulk comes
+        for number in range(500):
+            producer.produce(topics[number % 2], str(number).encode(), partition=partition)
+        producer.flush()
+    late = {50, 333}  # of these the time is an earlier one: they hold nobody up, and overtake nobody
+
+    def when(message: Message) -> int:
+        number = int(message.value() or 0)
+        return 0 if number in late else number
+
+    with Merged(kafka.bootstrap, {}, topics, when) as merged:
+        found = list(merged.read())
+    assert len(found) == PARTITIONS * 500
+    clocks = [-1] * PARTITIONS
+    for message in found:
+        number = message.partition() or 0
+        clocks[number] = max(clocks[number], when(message))
+        assert max(clocks) - min(clocks) <= 4
+    ordered = by_place(found)
+    assert all(values == sorted(values, key=int) for values in ordered.values())
 
 
 def test_what_comes_meanwhile_is_left_and_what_was_aborted_is_not_seen(
