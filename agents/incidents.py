@@ -43,13 +43,27 @@ class Incidents:
         if record["cutover"]:
             self.closings.collected(batch, event)
             return
-        known: Incident | None = batch.get(_key(key))
         alerting = self._alerting(record["check"])
+        known = self._passed(batch, key, alerting, record["occurred_at"])
         if record["change"] == "JOINS":
             change = joined(known, record, f"{event.source}|{event.id}", alerting)
         else:
             change = left(known, record, alerting) if record["change"] == "LEAVES" else graver(known, record)
         self._keep(batch, key, known, change, record["occurred_at"], event.traceparent)
+
+    def _passed(self, batch: Batch, key: str, alerting: Alerting, at: int) -> Incident | None:
+        """What is known of an incident at `at`.
+
+        While the worker catches up, what comes past a time to look again does not cancel what that decides: one that
+        has lasted is told, also when its end is read in the same second.
+        """
+        known: Incident | None = batch.get(_key(key))
+        while known is not None and known["due"] is not None and known["due"] < at:
+            due = known["due"]
+            change = fall_due({**known, "due": None}, due, alerting)
+            self._keep(batch, key, known, change, due)
+            known = change.incident
+        return known
 
     def _fired(self, batch: Batch, fired: Fired) -> None:
         if fired.name == CLOSING:

@@ -8,10 +8,17 @@ from typing import Any
 
 import pytest
 
+from agents.conclude import INCIDENT, Conclusions
+from agents.cutovers import ALERT, Closings
 from agents.incident import REMEMBERED, Alerting, Incident, fall_due, joined, left
+from agents.incidents import Incidents
+from agents.intake import Intake
+from agents.memory import Delivered, MemoryBatch, World
 from agents.replay import Input, Replay
 from agents.rules import load_checks
+from agents.shell import Shell
 from schemas.catalogue import EVENTS
+from schemas.codec import codecs
 from schemas.fields import iso
 
 T0 = 1_795_320_000_000
@@ -269,6 +276,35 @@ def test_evidence_that_tells_another_cause_moves_an_anomaly() -> None:
 
 def test_a_late_counterpart_alerts_nobody() -> None:
     assert alerts(replayed(suspended(1, 0), barred(1, 10 * MIN + 1))) == []
+
+
+def test_what_a_worker_that_catches_up_reads_at_once_is_told_as_if_it_had_waited() -> None:
+    """Deadlines fire after what stands behind them in the topic: the same is told as when each fires in time."""
+    told_at = [("JOINS", 0), ("LEAVES", 5 * MIN), ("JOINS", 20 * MIN), ("JOINS", 21 * MIN), ("LEAVES", 22 * MIN)]
+    told_at += [("LEAVES", 23 * MIN), ("JOINS", 4 * HOUR), ("LEAVES", 4 * HOUR + 5 * S)]
+    codec = codecs()[INCIDENT]
+    shell = Shell(Intake(codecs(), 0, events_clock=True), codecs())
+    conclusions = Conclusions(shell, load_checks())
+    agent, world = Incidents(shell, conclusions, Closings(shell, conclusions, "en")), World()
+    messages = []
+    for offset, (change, at) in enumerate(told_at):
+        record = {**told(at), "cell": None, "region": "nanchang", "cutover": None, "change": change}
+        key = codec.event.key(record) or ""
+        messages.append(Delivered(INCIDENT, codec.encode(record), key.encode(), [], offset, T0 + at))
+    with MemoryBatch(world, INCIDENT, messages) as batch:
+        agent.process(batch)
+    while (fired := world.next_due(T0 + 9 * HOUR)) is not None:
+        with MemoryBatch(world, INCIDENT, [], [fired]) as batch:
+            agent.process(batch)
+    found = [codecs()[ALERT].decode(output.value) for output in world.outputs]
+    assert [(one["status"], (one["occurred_at"] - T0) / S) for one in found] == [
+        ("FIRING", 10),
+        ("RESOLVED", 310),
+        ("FIRING", 1210),
+        ("RESOLVED", 1390),
+    ]
+    assert len({one["incident_id"] for one in found}) == 1
+    assert not world.records
 
 
 def test_a_cell_is_an_incident_by_itself() -> None:
