@@ -6,6 +6,7 @@ Pure: the times come in as arguments. One `Deadlines` a partition.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -18,6 +19,8 @@ FOREVER = 1 << 62
 PREFIX = "~due/"
 """Ledger keys of armed deadlines: `~due/CUSTOMER` holds `[[name, due_at, [topic, …]], …]`."""
 SCAN_AT = 1_024
+MOST_CLOCKS = 128
+"""Moments kept at which the event clock was seen to go on."""
 
 
 class Steady(NamedTuple):
@@ -63,6 +66,8 @@ class Deadlines:
         self._heaps: dict[tuple[str, ...], list[tuple[int, int, _Deadline]]] = {}
         self._ripe: list[tuple[int, int, _Deadline]] = []
         self._topics: dict[str, _Topic] = {}
+        self._clocks: list[tuple[int, int]] = []
+        """The event clock, and the wall time at which it was first seen there; oldest first."""
 
     def __len__(self) -> int:
         return self._count
@@ -95,7 +100,7 @@ class Deadlines:
             del self._armed[customer]
 
     def _entry(self, deadline: _Deadline) -> tuple[int, int, _Deadline]:
-        # by the wall clock nothing is waited for but θ; the event clock asks for the due time and, when quiet, armed_at
+        # by the wall clock nothing is waited for but θ; the event clock asks for the due time and, when quiet, more
         at = deadline.due_at if self._by_events else max(deadline.due_at, deadline.armed_at)
         return at, next(self._order), deadline
 
@@ -133,8 +138,12 @@ class Deadlines:
 
     # --- what fires
 
-    def collect(self, clock: int) -> int:
-        """Find what fires now; `clock` is the partition's clock (ms). Returns how many wait to be taken."""
+    def collect(self, clock: int, now: int) -> int:
+        """Find what fires now; `clock` is the partition's clock, `now` the wall's (ms). Returns how many wait."""
+        if self._by_events and (not self._clocks or clock > self._clocks[-1][0]):
+            self._clocks.append((clock, now))
+            if len(self._clocks) > MOST_CLOCKS:  # what was passed before counts as passed at the oldest one kept
+                del self._clocks[: MOST_CLOCKS // 2]
         for reads, heap in self._heaps.items():
             if heap and heap[0][0] <= clock:
                 self._collect(reads, heap, clock)
@@ -150,7 +159,7 @@ class Deadlines:
             elif deadline.due_at < clock and self._settled(deadline):
                 heapq.heappush(self._ripe, (deadline.due_at, *heapq.heappop(heap)[1:]))
             elif deadline.due_at <= bound:
-                kept.append(heapq.heappop(heap))  # waits for a quiet second since it was armed; later ones may not
+                kept.append(heapq.heappop(heap))  # waits for a quiet second of its own; later ones may not
             else:
                 break
         for entry in kept:
@@ -162,9 +171,17 @@ class Deadlines:
 
     def _passed(self, topic: _Topic, deadline: _Deadline) -> bool:
         if self._by_events:
-            return topic.occurred_at >= deadline.due_at or topic.quiet_until >= deadline.armed_at
+            if topic.occurred_at >= deadline.due_at:
+                return True
+            # what was quiet before another topic moved the clock may hold what settles it, fetched a moment later
+            return topic.quiet_until >= max(deadline.armed_at, self._passed_at(deadline.due_at))
         theta = max(deadline.due_at, deadline.armed_at)
         return topic.broker_ms >= theta or topic.quiet_until >= theta
+
+    def _passed_at(self, due_at: int) -> int:
+        """When the event clock was first seen past `due_at` (wall time, ms)."""
+        index = bisect_right(self._clocks, (due_at, FOREVER))
+        return self._clocks[index][1] if index < len(self._clocks) else FOREVER
 
     def _quiet_bound(self, reads: tuple[str, ...]) -> int:
         topics = [self._topics.get(name) or _Topic() for name in reads]

@@ -290,8 +290,8 @@ class Engine:
         urgent = self.config.urgent_topics
         partition.deadlines.steady(urgent, self._steady[True])
         partition.deadlines.steady(frozenset(partition.offsets) - urgent, self._steady[False])
-        by_events = self.config.clock == "events"
-        if partition.deadlines.collect(partition.event_clock if by_events else self._clock.now_ms()):
+        now = self._clock.now_ms()
+        if partition.deadlines.collect(partition.event_clock if self.config.clock == "events" else now, now):
             partition.ripe = True
             self._ready.set()
 

@@ -197,11 +197,11 @@ def test_a_topic_is_at_its_end_when_its_records_are_decided() -> None:
     stage.fetch("in", 0, 0, end=1)
     deadlines = stage.partitions[0].deadlines
     deadlines.steady(frozenset(("in",)), Steady(0, 100_000))
-    assert deadlines.collect(100_000) == 0
+    assert deadlines.collect(100_000, 100_000) == 0
     stage.next()
     stage.finish()  # at 1,000 by the bench's clock
     deadlines.steady(frozenset(("in",)), Steady(0, 2_000))
-    assert deadlines.collect(100_000) == 1
+    assert deadlines.collect(100_000, 100_000) == 1
 
 
 def test_fired_deadlines_come_in_slices_before_the_bulk_of_their_partition() -> None:
@@ -211,7 +211,7 @@ def test_fired_deadlines_come_in_slices_before_the_bulk_of_their_partition() -> 
         partition.deadlines.arm("c", str(number), number, ("in",), 0)
     stage.fetch("in", 0, 100)
     partition.deadlines.decided("in", 100, None)
-    partition.ripe = partition.deadlines.collect(100) > 0
+    partition.ripe = partition.deadlines.collect(100, 100) > 0
     fired = []
     while not fired or fired[-1]:
         fired.append([f.name for batch in stage.dispatch.choose() for f in batch.fired])
@@ -247,14 +247,14 @@ def test_an_end_that_comes_while_a_deadline_of_its_topic_fires_is_an_end() -> No
     stage.finish()
     partition.deadlines.arm("c", "a", 10, ("in",), 0)
     partition.deadlines.decided("in", 20, None)
-    partition.ripe = bool(partition.deadlines.collect(30))
+    partition.ripe = bool(partition.deadlines.collect(30, 30))
     assert stage.next() == [("in", 0, [])]
     stage.fetch("in", 0, end=2)  # behind the record and a marker
     assert stage.finish()[0].fired
     assert partition.decided["in"] == (2, 0)
     partition.deadlines.arm("c", "b", 40, ("in",), 30)
     partition.deadlines.steady(frozenset(("in",)), Steady(0, 10_000))
-    assert partition.deadlines.collect(20_000) == 1
+    assert partition.deadlines.collect(20_000, 20_000) == 1
 
 
 # --- health
