@@ -166,7 +166,7 @@ class Watching:
     ) -> Standing | None:
         """Bring the reminder of one list to what was found; what stands then. One that came in shadow stays silent."""
         watch = self.conclusions.checks.watches.get(name)
-        silent = [True] if _is_silent(held, watch) else []
+        silent = [True] if _will_be_silent(held, watch) else []
         if not found.stands:
             if held is None:
                 return None
@@ -238,9 +238,14 @@ def _cause(event: Event) -> Cause:
     return Cause(f"{event.source}|{event.id}", event.occurred_at, event.traceparent)
 
 
-def _is_silent(held: Standing | None, watch: WatchList | None) -> bool:
+def _will_be_silent(held: Standing | None, watch: WatchList | None) -> bool:
     """Settled when it comes: by the mode then."""
-    return watch is not None and watch.mode == SHADOW if held is None else len(held) > 4
+    return watch is not None and watch.mode == SHADOW if held is None else is_silent(held)
+
+
+def is_silent(held: Standing) -> bool:
+    """Whether what stands came in shadow."""
+    return len(held) > 4
 
 
 def _first(again: dict[str, int]) -> int | None:

@@ -23,6 +23,7 @@ from agents.differences import EXAMPLES, KINDS, Opening, Pair, paired
 from agents.life import REOPENED_WITHIN
 from agents.replay import Line, Replay
 from agents.rules import Check, Checks
+from agents.shadow import ON
 from agents.verdicts import AreaRule
 from agents.watch import CALLS, FACT
 from agents.watch_files import WatchList
@@ -180,8 +181,11 @@ class Run:
 
     def __init__(self, check: Check | WatchList, settings: Settings, partitions: int, *, by_wall: bool) -> None:
         """`by_wall`: the workers' clock was the wall's."""
-        # nothing is repaired: that changes no opening
-        checks = Checks([replace(check, repair=None)]) if isinstance(check, Check) else Checks([], [check])
+        # whatever its mode, it is asked what it would tell; nothing is repaired: that changes no opening
+        if isinstance(check, Check):
+            checks = Checks([replace(check, mode=ON, repair=None)])
+        else:
+            checks = Checks([], [replace(check, mode=ON)])
         told = (anomalies.TOPIC,) if isinstance(check, Check) else (reminders.TOPIC,)
         self._replay = Replay(checks, settings.country_code, settings.timezone, partitions, told)
         self._check = check

@@ -17,10 +17,12 @@ from agents.desk import CALL, CUSTOMER, LIST
 from agents.life import ENDED, order_told, status_of
 from agents.replay import Input, Present, Replay
 from agents.rules import Check, Checks
+from agents.shadow import is_silent
 from agents.states import NEVER, value_of
 from agents.verdicts import AreaRule, Open, Rule, Verdict, Wait
 from agents.watch import CALLS, Span, Time
 from agents.watch_files import WatchList
+from agents.watching import is_silent as is_silent_reminder
 from schemas.catalogue import EVENTS
 from schemas.errors import RecordError
 from schemas.events.state import OCCURRENCES
@@ -35,6 +37,7 @@ SILENCE = 1_000
 """Milliseconds without news after which a deadline that is due fires in a worker."""
 _ORDER = (CUSTOMER, LIST, STATE, CALL, COMMAND)
 """Of what arrived in the same millisecond what comes first."""
+SILENT = "opened in shadow: nobody is told"
 OF_USAGE = "usage is not in the history"
 OF_AREAS = "of cells and regions, not of a customer; usage is not in the history"
 NOT_BY_THESE = "open in the history, not by the rules as they are now"
@@ -188,6 +191,7 @@ def _of_subject(
         states={name: _state(name, value, since) for name, value in told.items()},
         deadline=_deadline(wait),
         anomaly=None if anomaly is None else _anomaly(anomaly, opened.get(anomaly["id"])),
+        note=SILENT if is_silent(anomaly) else None,
     )
 
 
@@ -198,6 +202,7 @@ def _of_watch(watch: WatchList, present: Present, since: Since) -> Entry:
         watch,
         Verdict.CONSISTENT.value if standing is None else STANDS,
         states={name: _state(name, value, since) for name, value in words.items()},
+        note=SILENT if standing is not None and is_silent_reminder(standing) else None,
     )
     until = None if standing is None or standing[1] is None else iso(standing[1])
     return {**entry, "reminder": None if standing is None else {"reminder_id": standing[0], "until": until}}

@@ -101,7 +101,7 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
     ids = [*(one for word in only for one in word.split(",")), *more]
     end = _time(until, settings) if until else None
     bad = 0
-    asked = [_replayed(check) for check in _known(checks, ids)] if ids else list(checks.files.values())
+    asked = _asked(checks, ids)
     run = Replay(
         Checks([one for one in asked if isinstance(one, Check)], [one for one in asked if isinstance(one, WatchList)]),
         settings.country_code,
@@ -140,7 +140,7 @@ def explain(msisdn: str, only: tuple[str, ...], as_json: bool) -> None:
 
     settings, checks = _load()
     ids = [one for word in only for one in word.split(",")]
-    asked = _known(checks, ids)
+    asked = _asked(checks, ids)
     number = international(msisdn, settings.country_code)
     if not is_msisdn(number, settings.country_code):
         raise UsageError("the number is no MSISDN: 11 to 15 digits with country code, such as 8613800138000")
@@ -215,13 +215,16 @@ def _known(checks: Checks, ids: Iterable[str]) -> list[Check | WatchList]:
     return [known[check_id] for check_id in wanted or known]
 
 
-def _replayed(check: Check | WatchList) -> Check | WatchList:
-    """Who asks for a check that is off wants to know what it would say."""
+def _asked(checks: Checks, ids: Iterable[str]) -> list[Check | WatchList]:
+    """What is in force, or what is named: who names one that is off wants to know what it would say."""
     from dataclasses import replace
 
     from agents.shadow import OFF, SHADOW
 
-    return replace(check, mode=SHADOW) if check.mode == OFF else check
+    wanted = list(ids)
+    if not wanted:
+        return [one for one in checks.files.values() if one.mode != OFF]
+    return [replace(one, mode=SHADOW) if one.mode == OFF else one for one in _known(checks, wanted)]
 
 
 def _split(names: tuple[str, ...], checks: Checks, several: bool) -> tuple[str, list[str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agents.rules import load_checks
 from schemas.fields import iso
 from sinks.history import HistoryWriter
-from streams.explaining import NOT_BY_THESE, OF_AREAS, OF_USAGE, explained, lines_of
+from streams.explaining import NOT_BY_THESE, OF_AREAS, OF_USAGE, SILENT, explained, lines_of
 from streams.settings import Settings
 from tests.agents.replaying import ANNA, HOUR, MIN, NOON
 from tests.sinks.conftest import Event
@@ -171,3 +173,13 @@ def test_people_read_it_in_their_time_zone(db):
     assert "    hlr.status never seen" in lines
     assert any(line.startswith("    OPEN since 2026-11-22 12:10:00, anomaly ") for line in lines)
     assert lines[-2:] == [f"{'calls':<24} not in the history", f"    {OF_USAGE}"]
+
+
+def test_what_opened_in_shadow_says_that_nobody_is_told(db):
+    history = History(db)
+    history.state("crm.status", "suspended", NOON)
+    for mode, note in (("on", None), ("shadow", SILENT)):
+        asked = [replace(load_checks().files[name], mode=mode) for name in ("activation", "watch:stopped")]
+        check, watch = explained(db, SETTINGS, asked, ANNA, NOON + HOUR)["checks"]
+        assert (check["verdict"], watch["verdict"]) == ("divergent", "stands")
+        assert (check["note"], watch["note"]) == (note, note)
