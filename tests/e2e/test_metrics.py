@@ -34,7 +34,9 @@ OF_ANY = {
 OF_HISTORY = {"yupan_skipped", "yupan_sink_batch_rows", "yupan_sink_latency_seconds", "yupan_sink_up"}
 ON_FAILURE = {"yupan_sink_failures"}
 """What moves only when ClickHouse goes away: `test_surroundings`."""
-OF_DECIDE = set(CATALOGUE) - OF_HISTORY - ON_FAILURE
+OF_ALERTS = {"yupan_incidents_firing", "yupan_alerts_pushed"}
+"""What the role `alerts` moves: `test_alerts`."""
+OF_DECIDE = set(CATALOGUE) - OF_HISTORY - ON_FAILURE - OF_ALERTS
 
 
 def families(text: str) -> dict[str, Family]:
@@ -45,8 +47,8 @@ def call(number: str, call_id: str, phase: str, at: int) -> dict[str, Any]:
     return {"call_id": call_id, "msisdn": number, "phase": phase, "seat": "s-1", "occurred_at": at}
 
 
-def command(anomaly_id: str, number: str) -> dict[str, Any]:
-    said = {"command_id": "k-1", "kind": "ACKNOWLEDGE", "anomaly_id": anomaly_id, "staff": "1001"}
+def command(anomaly_id: str, number: str, kind: str = "ACKNOWLEDGE") -> dict[str, Any]:
+    said = {"command_id": "k-1", "kind": kind, "anomaly_id": anomaly_id, "staff": "1001"}
     return {**said, "msisdn": number, "occurred_at": now_ms()}
 
 
@@ -83,11 +85,13 @@ def shown(stack: Live) -> Mapping[str, dict[str, Family]]:
     stack.produce(STATE, astray, stray, partition=(partition_of(stray.encode(), 4) + 1) % 4)
     stack.produce(STATE, b"rubbish", number)
     stack.flush()
-    stack.read(ANOMALY, until=with_key(number, stray))
-    stack.publish(COMMAND, command("nobody", number))
+    told = stack.read(ANOMALY, until=with_key(number, stray))
+    (strayed,) = (s.record["anomaly_id"] for s in told if s.record["msisdn"] == stray)
+    stack.publish(COMMAND, command("nobody", number), command(strayed, stray, "REPAIR"))
     stack.publish(STATE, state(number, "hlr", "status", "active"))
     stack.settle()
     wait_for(lambda: stack.metric("decide", "yupan_consumer_lag_records") == 0)
+    wait_for(lambda: stack.metric("decide", "yupan_alerts_total") >= 1, what="technicians were told")
     shadow.unlink()
     stack.reload()
     return {role: families(stack.metrics_text(role)) for role in ("decide", "history")}
@@ -137,6 +141,7 @@ def test_the_numbers_are_right(shown: Mapping[str, dict[str, Family]]) -> None:
     found = shown["decide"]
     assert value(found, "yupan_too_old_to_act", what="pop") == 1
     assert value(found, "yupan_commands", kind="ACKNOWLEDGE", outcome="unknown") == 1
+    assert value(found, "yupan_repairs", check="activation", outcome="sent") == 1
     assert value(found, "yupan_waits_dropped", check="charging.recharge") == 260 - 64
     assert value(found, "yupan_pops") == value(found, "yupan_pop_latency_seconds") == 1
     assert value(found, "yupan_calls", segment="none") == 2
