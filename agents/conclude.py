@@ -112,9 +112,18 @@ class Conclusions:
             self._fall_due(batch, check, rule, waits, name, passed, passed.at)
             wait = waits.get(name)
         outcome = rule.judge(change, wait)
+        if wait is not None and outcome.wait is None and outcome.verdict is Verdict.CONSISTENT:
+            self._learn(check, rule, change, wait)
         if rule.each and wait is None and outcome.wait is not None:
             self._make_room(batch, check, waits, change)
         self._conclude(batch, check, waits, name, outcome, _due(wait))
+
+    def _learn(self, check: Check, rule: Rule, change: Change, wait: Wait) -> None:
+        """How long the systems took to agree; `change` is the last word that was waited for."""
+        system = change.name.partition(".")[0]
+        if rule.propagates and system != rule.watches[0].partition(".")[0]:
+            seconds = max(0, change.at - wait["since"]) / 1000
+            self.shell.counts.observe("yupan_propagation_seconds", seconds, check=check.id, system=system)
 
     def fired(self, batch: Batch, fired: Fired) -> None:
         """A deadline has passed. One that nobody waits for any more is no news."""

@@ -29,7 +29,7 @@ from agents.observe import Observe
 from agents.ports import Fired, Headers, Message
 from agents.repairs import REPAIR, Repairs
 from agents.rules import Checks
-from agents.shell import WITHDRAWN, Shell
+from agents.shell import WITHDRAWN, Counts, Shell
 from agents.states import Held
 from agents.usage import Usage
 from agents.verdicts import Wait
@@ -140,11 +140,12 @@ class Replay:
         told: Sequence[str] = TOLD,
         *,
         baseline: bool = False,
+        counts: Counts | None = None,
     ) -> None:
         """`country_code`: whose national numbers are refused; `timezone`: in which texts tell the time.
 
         `told`: the topics whose decisions are returned; without alerts no incidents are counted. `baseline`: see
-        `Conclusions`.
+        `Conclusions`. `counts`: where decisions are counted and timed.
         """
         self._codecs = _codecs()
         self._country_code = country_code
@@ -153,7 +154,7 @@ class Replay:
         intake = Intake(self._codecs, partitions, events_clock=True, country_code=country_code)
         self._silent: list[Line] = []
         """What was decided in shadow and is not told yet."""
-        shell = Shell(intake, self._codecs, shadowed=self._silent.append)
+        shell = Shell(intake, self._codecs, counts, shadowed=self._silent.append)
         conclusions = self.conclusions = Conclusions(shell, checks, baseline=baseline)
         zone = ZoneInfo(timezone)
         watches = Watching(shell, conclusions, zone)

@@ -246,6 +246,8 @@ class Rule(Protocol):
     """The topics that may settle it."""
     within: int
     """The deadline in milliseconds."""
+    propagates: bool
+    """Whether it waits until other systems hold what the first one does: how long that takes can be learned."""
 
     @property
     def placeholders(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
+PROPAGATION = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400)
 SIZES = (1, 10, 100, 1_000, 10_000, 100_000)
 
 
@@ -77,6 +78,13 @@ METRICS = (
     Metric("yupan_calls", "counter", "Call phases tagged, by segment", ("segment",)),
     Metric("yupan_ids_dropped", "counter", "Ids of occurrences forgotten before their 24 h", ("topic",)),
     Metric("yupan_waits_dropped", "counter", "Transactions given up: a customer had too many", ("check",)),
+    Metric(
+        "yupan_propagation_seconds",
+        "histogram",
+        "How long a system took to hold what a check's first system does, by the times of the events",
+        ("check", "system"),
+        PROPAGATION,
+    ),
     Metric("yupan_armed_deadlines", "gauge", "Deadlines armed in this worker", ("role",)),
     # how fast
     Metric(

@@ -7,6 +7,7 @@ of arrival (`arrival_topic arrival_partition arrival_offset arrived_at`). Times 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import Any
 
 from sinks.calls import CALL, status
@@ -40,6 +41,20 @@ def states(db: ClickHouse, msisdn: str, without: Sequence[str] = ()) -> Rows:
     leave_out = "AND attribute NOT IN {without}" if without else ""
     where = f"WHERE msisdn = {{msisdn}} {leave_out} ORDER BY arrived_at, arrival_offset"
     return _rows(db, "states", where, {"msisdn": msisdn, "without": tuple(without)})
+
+
+def told_of(db: ClickHouse, names: Sequence[str], most: int) -> Rows:
+    """The newest `most` rows of states of these names (`system.attribute`, perhaps `.PRODUCT`), as they arrived."""
+    asked: list[str] = []
+    params: dict[str, Any] = {"most": most}
+    for letter, name in zip(ascii_lowercase, names, strict=False):
+        system, _, attribute = name.partition(".")
+        stem = attribute.removesuffix("PRODUCT")
+        is_it = "attribute = {%s}" if stem == attribute else "startsWith(attribute, {%s})"
+        asked.append(f"(system = {{system_{letter}}} AND {is_it % f'attribute_{letter}'})")
+        params |= {f"system_{letter}": system, f"attribute_{letter}": stem}
+    newest = "ORDER BY arrived_at DESC, arrival_partition DESC, arrival_offset DESC LIMIT {most}"
+    return _rows(db, "states", f"WHERE {' OR '.join(asked)} {newest}", params)[::-1]
 
 
 def anomalies(db: ClickHouse, msisdn: str) -> Rows:

@@ -70,13 +70,13 @@ def explained(
     states, decided = queries.states(db, msisdn), queries.decided(db, msisdn)
     calls = queries.phases(db, msisdn) if any(CALLS in watch.rule.reads for watch in watches) else []
     arrived = [
-        *_events(STATE, states),
-        *_events(CUSTOMER, _records_of_facts(queries.told_facts(db, msisdn))),
-        *_events(LIST, queries.lists(db, msisdn)),
-        *_events(CALL, [{**row, "msisdn": msisdn} for row in calls]),
-        *_events(COMMAND, _orders(decided)),
+        *events_of(STATE, states),
+        *events_of(CUSTOMER, _records_of_facts(queries.told_facts(db, msisdn))),
+        *events_of(LIST, queries.lists(db, msisdn)),
+        *events_of(CALL, [{**row, "msisdn": msisdn} for row in calls]),
+        *events_of(COMMAND, _orders(decided)),
     ]
-    _feed(replay, sorted(arrived, key=lambda one: one[:3]), now if settings.clock == "wall" else None)
+    feed_as_it_came(replay, sorted(arrived, key=lambda one: one[:3]), now if settings.clock == "wall" else None)
     since = _since(states)
     opened = {row["anomaly_id"]: row for row in decided}
     present = replay.present(msisdn)
@@ -85,7 +85,7 @@ def explained(
     return {"msisdn": msisdn, "as_of": iso(replay.clock if settings.clock == "events" else now), "checks": entries}
 
 
-def _feed(replay: Replay, arrived: Iterable[Arrived], now: int | None) -> None:
+def feed_as_it_came(replay: Replay, arrived: Iterable[Arrived], now: int | None) -> None:
     """Let it come as it came. `now`: where the clock is the wall's, deadlines fire by the time of arrival, too."""
     before = None
     for one in arrived:
@@ -105,7 +105,8 @@ def _run(decisions: Iterable[Any]) -> None:
 # --- rows to events
 
 
-def _events(topic: str, rows: Rows) -> Iterator[Arrived]:
+def events_of(topic: str, rows: Rows) -> Iterator[Arrived]:
+    """The events that rows of the history of a topic were; what no longer is one is left out."""
     event = EVENTS[topic]
     for row in rows:
         told = {name: row[name] for name in event.fields if row.get(name) is not None or name in row.keys() & {"value"}}

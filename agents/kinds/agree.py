@@ -41,6 +41,7 @@ class Agree:
     """`systems` as `system.attribute`; `rows` of values in the same order, empty for "the same value"."""
 
     each = ""
+    propagates = True
     reads = TOPICS
 
     def __init__(

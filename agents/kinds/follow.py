@@ -36,6 +36,7 @@ class Follow:
     """`when`: the trigger's name and value; `expect`: what must hold then, by name."""
 
     each = ""
+    propagates = True
     reads = ("yupan.state.v1",)
 
     def __init__(self, check: str, within: int, when: tuple[str, Any], expect: Mapping[str, Any]) -> None:

@@ -45,6 +45,7 @@ class Match:
     """`when`: what is due; `expect`: what is taken or given for it; `two_sided`: also what is not due is wrong."""
 
     each = "transaction"
+    propagates = False
     reads = ("yupan.state.v1",)
 
     def __init__(self, check: str, within: int, when: str, expect: str, *, two_sided: bool) -> None:

@@ -35,6 +35,7 @@ class Streak:
     """`failures` of the usage `kind` within `within`; withdrawn when there is none of it for `forget` (ms)."""
 
     each = ""
+    propagates = False
     reads = (TOPIC,)
 
     def __init__(

@@ -37,14 +37,20 @@ def list_(as_json: bool) -> None:
 
 @command.command("show", epilog="Example:  yupan checks show activation")
 @click.argument("check_id", metavar="ID")
+@click.option("--learned", is_flag=True, help="Also how long its systems took to agree, from the history.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on one line.")
-def show(check_id: str, as_json: bool) -> None:
-    """Show one check or watch list whole: its rule, its texts, its cases."""
+def show(check_id: str, learned: bool, as_json: bool) -> None:
+    """Show one check or watch list whole: its rule, its texts, its cases.
+
+    --learned asks ClickHouse for the newest 200,000 states that the check reads.
+    """
     settings, checks = _load()
     check = _known(checks, [check_id])[0]
     texts = {name: getattr(check, name) for name in ("cause", "wording", "guidance")}
     cases = [case.name for case in check.cases]
     whole = {**_row(check), **check.rule.describe(), **texts, **_beyond(check), "cases": cases, "file": str(check.file)}
+    if learned:
+        whole["learned"] = _learned(settings, check)
     if as_json:
         click.echo(json.dumps(whole, ensure_ascii=False))
         return
@@ -269,6 +275,21 @@ def _row(check: Check | WatchList) -> dict[str, Any]:
     within = span_text(check.rule.within, "en") if isinstance(check, Check) else None
     told = {name: getattr(check, name) for name in ("severity", "mode")}
     return {"id": check.id, "title": check.title, "kind": check.kind, "within": within, **told}
+
+
+def _learned(settings: Settings, check: Check | WatchList) -> dict[str, Any]:
+    """How long each system took. Raises `UsageError`, `PartError`."""
+    from contextlib import closing
+
+    from agents.rules import Check
+    from schemas.errors import UsageError
+    from sinks.clickhouse import open_clickhouse
+    from streams.propagation import learned
+
+    if not isinstance(check, Check):
+        raise UsageError(f"--learned: {check.id} is a watch list; only checks wait for other systems")
+    with closing(open_clickhouse(settings.clickhouse)) as db:
+        return learned(db, settings, check)
 
 
 def _beyond(check: Check | WatchList) -> dict[str, Any]:
