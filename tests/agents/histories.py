@@ -38,7 +38,7 @@ class CatchingUp(Replay):
     """A worker that reads on before deadlines fire: what comes past a deadline finds it still armed."""
 
     def feed(self, line: Input) -> Iterator[dict[str, Any]]:
-        world = self._worlds[0]
+        world = self.worlds[0]
         held, world.next_due = world.next_due, lambda before: None  # type: ignore[method-assign]
         try:
             yield from super().feed(line)
