@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint faults bench bench-quick day soak lock clean
+.PHONY: help install run test lint faults bench bench-quick bench-checks day soak lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this text
@@ -46,6 +46,9 @@ bench-quick: $(BIN)/.dev-installed ## the same in short, within 5 minutes
 
 day: $(BIN)/.dev-installed ## a simulated day with known drifts at all stations, judged (ARGS: --customers, --seed, --json)
 	@$(BIN)/python -m benchmarks.day $(ARGS)
+
+bench-checks: $(BIN)/.dev-installed ## what ever more checks cost the audit (ARGS: --quick, --profile NAME)
+	@$(BIN)/python -m benchmarks.checks $(ARGS)
 
 soak: $(BIN)/.dev-installed ## half an hour under 70 % load (ARGS: --minutes, --clickhouse-away, --broker-away, --quick, ...)
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
