@@ -72,8 +72,11 @@ class Areas:
         rule = self.conclusions.checks.areas.get(check_id)
         held = self._without_others(batch, area, batch.get(_key(area)), check_id, fired.due_at)
         rates = None if held is None else held["checks"].get(check_id)
+        if rule is None and held is not None and rates is not None:
+            # its file was taken away while it waited; what is open stays so until it is back and counts anew
+            batch.put(_key(area), {**held, "checks": {**held["checks"], check_id: {**rates, "panes": []}}})
         if rule is None or rates is None or (due := rule.due(rates)) is None:
-            return  # its file was taken away while it waited, or changed; what is open stays so until it is back
+            return
         if due > fired.due_at:  # its window was made longer
             batch.arm(area, fired.name, due, self.topics)
         elif self._are_past(batch, rule.slide, due - rule.slide):

@@ -16,7 +16,7 @@ from agents.cutover import collecting
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.reminding import Why, remind, withdraw
-from agents.repair import asked, due_of
+from agents.repair import asked, due_of, may_help, words_of
 from agents.rules import Check, Checks, Watch
 from agents.shell import Shell
 from agents.states import Held, held, states_key
@@ -250,6 +250,9 @@ class Conclusions:
         if works:
             return outcome._replace(wait={**wait, "open": {**wait["open"], "cutover": works}})
         if check.repair is None or check.repair.mode == "off" or not self.shell.acts(batch, opened.at, "repair"):
+            return outcome
+        words = words_of(self.checks.rules[check.id], opened.subject, wait["open"]["evidence"])
+        if not may_help(wait["open"], check.repair, words):
             return outcome
         self._ask_for_repair(batch, check, msisdn, wait["open"], opened)
         return outcome._replace(wait={**wait, "open": asked(wait["open"])})

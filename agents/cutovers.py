@@ -33,6 +33,8 @@ class Closing(TypedDict):
     v: int
     title: dict[str, str]
     regions: list[str]
+    told_at: int
+    """When what is known of them was told."""
     starts_at: int
     due: int | None
     """When to report; None: it was reported."""
@@ -53,7 +55,9 @@ class Closings:
         """Works were planned, changed or cancelled."""
         record, key = event.record, _key(event.record["cutover_id"])
         known: Closing | None = batch.get(key)
-        if known is not None and known["due"] is None:
+        if known is not None and (known["told_at"] >= record["occurred_at"]):
+            return  # something newer is known
+        if record["action"] == "CANCELLED" and known is not None and known["due"] is None:
             return  # it is closed
         if record["action"] == "CANCELLED":
             due = max(batch.now(), event.occurred_at)
@@ -63,6 +67,7 @@ class Closings:
             "v": 1,
             "title": dict(record["title"]),
             "regions": list(record["regions"]),
+            "told_at": record["occurred_at"],
             "starts_at": record["starts_at"],
             "due": due,
             "checks": {} if known is None else known["checks"],

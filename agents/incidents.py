@@ -97,7 +97,8 @@ class Incidents:
             self._tell(batch, key, incident, change.tell, at, traceparent)
 
     def _tell(self, batch: Batch, key: str, incident: Incident, status: str, at: int, traceparent: str | None) -> None:
-        check_id, area, cause_code = key.split("|", 2)
+        check_id, _, rest = key.partition("|")
+        area, _, cause_code = rest.rpartition("|")  # a region may be any text, a cause has no such sign
         per, _, name = area.partition(":")
         alert = {
             "incident_id": incident["id"],

@@ -13,13 +13,15 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 
-from agents.texts import fill
-from agents.verdicts import Open, Repair
+from agents.texts import PLACEHOLDER, fill
+from agents.verdicts import Open, Repair, Rule
 
 SEVERITIES = ("WARNING", "MINOR", "MAJOR", "CRITICAL")
 """The gravest last."""
 MODES = ("off", "dry_run", "on")
 """off: only people order repairs; dry_run: what would be sent is counted; on."""
+NEVER_HELD = "never seen"
+TOO_MUCH = ".too_much"
 WANTED = "wanted."
 """What the name of a value begins with that a system should hold, among the words of arguments."""
 
@@ -60,6 +62,24 @@ def grant(known: Limits | None, now: int, repairing: Repairing, zone: ZoneInfo) 
     return {"v": 1, "day": day, "granted": granted + 1, "free_at": free_at}, slot
 
 
+def words_of(rule: Rule, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
+    """What the placeholders of arguments stand for: the check's words, and what should be held."""
+    wanted = {WANTED + name: value for name, value in rule.wanted(subject, evidence).items() if value != NEVER_HELD}
+    return {**rule.words(subject, evidence), **wanted}
+
+
+def is_whole(repairing: Repairing, words: Mapping[str, str]) -> bool:
+    """Whether all that the command says is known."""
+    return all(name in words for text in repairing.arguments.values() for name in PLACEHOLDER.findall(text))
+
+
+def may_help(anomaly: Open, repairing: Repairing, words: Mapping[str, str]) -> bool:
+    """Whether the command is about the side that is wrong, which the cause names, and takes nothing back."""
+    cause = anomaly["cause_code"]
+    about = cause.startswith(f"{repairing.system}.") and not cause.endswith(TOO_MUCH)
+    return about and is_whole(repairing, words)
+
+
 def asked(anomaly: Open) -> Open:
     """It waits for a slot."""
     return _at(anomaly, "asked", None)
@@ -82,8 +102,13 @@ def sent(anomaly: Open, at: int, repairing: Repairing) -> Open:
 
 
 def done(anomaly: Open, at: int, repairing: Repairing) -> Open:
-    """The system says so; whether it is true the next states tell."""
-    return _at(anomaly, "done", at + repairing.within)
+    """The system says so; whether it is true the next states tell. Its clock may be behind ours."""
+    return _at(anomaly, "done", max(at, sent_at(anomaly, repairing)) + repairing.within)
+
+
+def sent_at(anomaly: Open, repairing: Repairing) -> int:
+    """When the command was sent that is on its way."""
+    return (due_of(anomaly) or 0) - repairing.within
 
 
 def failed(anomaly: Open, severity: str, state: str, text: str) -> Open:
@@ -91,6 +116,12 @@ def failed(anomaly: Open, severity: str, state: str, text: str) -> Open:
     graver = SEVERITIES[min(SEVERITIES.index(anomaly.get("severity", severity)) + 1, len(SEVERITIES) - 1)]
     evidence = {**anomaly["evidence"], "repair": text}
     return {**_at(anomaly, state, None), "severity": graver, "evidence": evidence, "status": "OPEN"}
+
+
+def given_up(anomaly: Open) -> Open:
+    """Nobody looks after its repair any more: its check was taken away."""
+    after = _at(anomaly, "failed", None)
+    return {**after, "status": "OPEN"} if anomaly.get("status") == "REPAIRING" else after
 
 
 def due_of(anomaly: Open | None) -> int | None:

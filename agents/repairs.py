@@ -15,7 +15,7 @@ from agents.conclude import INTERNAL_REPAIR, REPAIR_DEADLINE, RESULT, Conclusion
 from agents.event import Event
 from agents.life import status_of
 from agents.ports import Batch, Fired
-from agents.repair import ANSWERS, WANTED, Limits, Repairing
+from agents.repair import ANSWERS, Limits, Repairing
 from agents.rules import Check
 from agents.shadow import SHADOW
 from agents.shell import Shell
@@ -38,6 +38,12 @@ class Mending(NamedTuple):
     def state(self) -> str:
         """How far its repair is; empty when nobody has begun."""
         return self.anomaly["repair"]["state"] if "repair" in self.anomaly else ""
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What the placeholders of its repair stand for."""
+        rule = self.check.rule
+        return {} if isinstance(rule, AreaRule) else repair.words_of(rule, self.subject, self.anomaly["evidence"])
 
     @property
     def subject(self) -> str:
@@ -82,13 +88,12 @@ class Repairs:
         """Where the limits of a check are."""
         check_id = event.record["check"]
         repairing = self._repairing(check_id)
-        if repairing is None or repairing.mode == "off":
-            return  # switched off since it was asked
-        key = f"~repairs/{check_id}"
-        known: Limits | None = batch.get(key)
-        now = max(event.occurred_at, batch.now())
-        limits, slot = repair.grant(known, now, repairing, self.zone)
-        batch.put(key, limits)
+        now, slot = max(event.occurred_at, batch.now()), None
+        if repairing is not None and repairing.mode != "off":  # else switched off since it was asked
+            key = f"~repairs/{check_id}"
+            known: Limits | None = batch.get(key)
+            limits, slot = repair.grant(known, now, repairing, self.zone)
+            batch.put(key, limits)
         answer = {**event.record, "asks": False, "slot": slot, "occurred_at": now}
         cause = f"{event.source}|{event.id}|slot"
         self.shell.emit(batch, INTERNAL_REPAIR, answer, cause, traceparent=event.traceparent)
@@ -109,7 +114,10 @@ class Repairs:
     def _fired(self, batch: Batch, fired: Fired) -> None:
         """A slot has come, or the time of a repair has passed."""
         waits = self.conclusions.waits(batch, fired.customer)
-        mending = self._found(waits, fired.name.removeprefix(REPAIR_DEADLINE))
+        name = fired.name.removeprefix(REPAIR_DEADLINE)
+        mending = self._found(waits, name)
+        if mending is None:
+            self._left_alone(waits, name, fired.due_at)
         if mending is None or repair.due_of(mending.anomaly) != fired.due_at:
             return
         wait, repairing = mending.wait, self._repairing(mending.check.id)
@@ -117,13 +125,24 @@ class Repairs:
         if mending.state in ANSWERS:
             self._failed(batch, mending, mending.state, "", told)
             return
-        acts = repairing is not None and self.shell.acts(batch, fired.due_at, "repair")
-        if acts and repairing is not None and repairing.mode == "on":
-            self._send(batch, mending, repairing, "repair_sent", told)
-            return
-        if acts and repairing is not None and repairing.mode == "dry_run":
+        if (
+            repairing is not None
+            and repairing.mode != "off"
+            and self.shell.acts(batch, fired.due_at, "repair")
+            and repair.may_help(mending.anomaly, repairing, mending.words)  # its evidence may be another by now
+        ):
+            if repairing.mode == "on":
+                self._send(batch, mending, repairing, "repair_sent", told)
+                return
             self._count(mending, "dry_run")
         self.conclusions.amend(batch, waits, mending.name, repair.tried(mending.anomaly))
+
+    def _left_alone(self, waits: Waits, name: str, due: int) -> None:
+        """Its check was taken away meanwhile: when it is back, people may order the repair anew."""
+        wait = waits.get(name)
+        if wait is not None and wait["open"] is not None and repair.due_of(wait["open"]) == due:
+            waits.set(name, {**wait, "open": repair.given_up(wait["open"])})
+            waits.store()
 
     def _answered(self, batch: Batch, event: Event) -> None:
         """A system says what has become of a command."""
@@ -137,7 +156,9 @@ class Repairs:
             after = repair.done(mending.anomaly, event.occurred_at, mending.check.repair)
             self.conclusions.amend(batch, waits, mending.name, after)
         else:
-            self._failed(batch, mending, record["outcome"], record["text"] or "", _told(event))
+            told = _told(event)
+            told = told._replace(at=max(told.at, repair.sent_at(mending.anomaly, mending.check.repair)))
+            self._failed(batch, mending, record["outcome"], record["text"] or "", told)
 
     def order(self, batch: Batch, event: Event) -> str:
         """A person orders a repair, without waiting for a slot; what came of it, as of `Conclusions.order`."""
@@ -147,6 +168,8 @@ class Repairs:
             return "unknown"
         repairing, told = mending.check.repair, _told(event)
         if repairing is None or mending.state in ("sent", "done") or not self.shell.acts(batch, told.at, "repair"):
+            return "impossible"
+        if not repair.is_whole(repairing, mending.words):
             return "impossible"
         told = told._replace(at=max(told.at, since_of(mending.anomaly)))
         self._send(batch, mending, repairing, f"repair ordered by {event.record['staff']}", told)
@@ -165,12 +188,8 @@ class Repairs:
         return Mending(waits, name, wait, wait["open"], check)
 
     def _send(self, batch: Batch, mending: Mending, repairing: Repairing, reason: str, told: Told) -> None:
-        rule, evidence = mending.check.rule, mending.anomaly["evidence"]
-        assert not isinstance(rule, AreaRule)  # of a cell nothing is repaired: `rules` refuses that
         after = repair.sent(mending.anomaly, told.at, repairing)
-        wanted = {WANTED + name: value for name, value in rule.wanted(mending.subject, evidence).items()}
-        words = {**rule.words(mending.subject, evidence), **wanted}
-        record = repair.command(after, repairing, words, mending.waits.msisdn, told.at)
+        record = repair.command(after, repairing, mending.words, mending.waits.msisdn, told.at)
         self.shell.emit(batch, REPAIR, record, record["repair_id"], traceparent=told.traceparent)
         self._count(mending, "sent")
         self._amend(batch, mending, after, reason, told)

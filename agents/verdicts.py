@@ -361,7 +361,9 @@ def opened_late(due: Due, wait: Wait, anomaly: Open) -> Outcome:
 
 
 def changed(change: Change, reason: str, wait: Wait, before: Open, after: Open) -> Outcome:
-    """An open anomaly stays the same one; what may have changed is its evidence."""
+    """An open anomaly stays the same one; what may have changed is its evidence. What a repair said stays."""
+    if "repair" in before["evidence"]:
+        after = {**after, "evidence": {**after["evidence"], "repair": before["evidence"]["repair"]}}
     if after["evidence"] == before["evidence"]:
         return Outcome(Verdict.DIVERGENT, wait)
     decision = on_event(change, "OPEN", reason, wait, after, after["evidence"])

@@ -149,10 +149,13 @@ def called_key(msisdn: str) -> str:
 
 
 def with_answered(record: Mapping[str, Any] | None, answered: int | None, over: int | None) -> dict[str, Any]:
-    """`record` with a call that was `answered`, or one that is `over` (ms)."""
+    """`record` with a call that was `answered`, or one that is `over` (ms).
+
+    Nobody answers a customer twice in one millisecond: that is the same call, told once more.
+    """
     known = record or NO_CALLS
     calls = known["answered"]
-    if answered is not None:
+    if answered is not None and answered not in calls:  # a log that is imported once more says nothing new
         calls = sorted((*calls, answered), reverse=True)[:MOST_CALLS]
     ends = [end for end in (known["over"], over) if end is not None]
     return {"v": 1, "answered": calls, "over": max(ends, default=None)}

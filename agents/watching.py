@@ -132,7 +132,8 @@ class Watching:
         known = Known(batch.get, msisdn, max(batch.now(), cause.at))
         before = batch.get(standing_key(msisdn)) or _NOTHING
         standing, again = dict(before["standing"]), dict(before["again"])
-        for name in names:
+        gone = [name for name in standing if name not in self.conclusions.checks.watches]  # perhaps off by now
+        for name in dict.fromkeys((*names, *gone)):
             found = self._judged(name, known)
             stands = self._follow(batch, name, known, standing.pop(name, None), found, cause)
             if stands is not None:

@@ -6,6 +6,7 @@ An alert is told apart by its labels. It is over at its `endsAt`, so whoever tel
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -24,7 +25,7 @@ Alert = Mapping[str, Any]
 
 def firing(record: Mapping[str, Any], until: int) -> Alert:
     """The alert of an incident (`yupan.alert.v1`) that fires, at least `until` (ms)."""
-    return _alert(record, until)
+    return _alert(record, max(until, record["first_at"] + 1))
 
 
 def resolved(record: Mapping[str, Any], at: int) -> Alert:
@@ -96,7 +97,6 @@ def _ask(address: str, path: str, body: bytes | None) -> str | None:
         with urllib.request.urlopen(request, timeout=ANSWER_S):
             return None
     except urllib.error.HTTPError as error:
-        said = error.read(300).decode("utf-8", "replace").strip()
-        return f"{shown} answers {error.code} {said}"
-    except (OSError, ValueError) as error:
+        return f"{shown} answers {error.code} {error.reason}"
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return f"{shown} does not answer ({getattr(error, 'reason', None) or error})"

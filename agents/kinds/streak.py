@@ -25,8 +25,11 @@ from agents.verdicts import (
 )
 from agents.words import usage_kind, user_causes
 from agents.yaml_reader import Section
+from schemas.masking import masked
 
 TOPIC = "yupan.usage.v1"
+LONGEST_CAUSE = 64
+"""Characters of a failure's cause in the cause of an anomaly."""
 MOST_FAILURES = 16
 """Times of failures kept; a row is looked for among them."""
 
@@ -116,7 +119,8 @@ class Streak:
             return Outcome(Verdict.PROPAGATING, kept)
         cause = change.event.record["cause"] or "unknown"
         evidence = {"usage.failures": str(self.failures), "usage.cause": cause}
-        anomaly = anomaly_of(self.check, change, kept, evidence, f"{change.name}.{cause}", ends)
+        code = masked(cause.replace("|", "/"))[:LONGEST_CAUSE]  # what technicians read, as whoever wrote it pleased
+        anomaly = anomaly_of(self.check, change, kept, evidence, f"{change.name}.{code}", ends)
         opened = on_event(change, "OPEN", "failures_in_a_row", kept, anomaly, evidence)._replace(at=ends)
         return Outcome(Verdict.DIVERGENT, {**kept, "due": failed[-1] + self.forget, "open": anomaly}, (opened,))
 

@@ -8,6 +8,9 @@ from agents.states import NEVER
 from agents.watch import NOTHING, Finding, Known, Span, Time, Words
 from agents.words import moment_of_state
 from agents.yaml_reader import Section
+from schemas.fields import EARLIEST, LATEST
+
+DAY = 86_400_000
 
 
 class Soon:
@@ -40,7 +43,9 @@ class Soon:
 
 def _moment(known: Known, name: str) -> int | None:
     value = known.state(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if EARLIEST <= value <= LATEST - DAY else None  # "never" is often written as the last day there is
 
 
 SCHEMA = {"state": {"type": "string", "pattern": r"\S"}, "within": {"$ref": "#/$defs/span"}}

@@ -125,6 +125,18 @@ def test_works_that_are_changed_are_reported_later_and_cancelled_ones_at_once() 
     assert [a["told"] for a in other.alerts] == ["FIRING"]
 
 
+def test_works_that_are_prolonged_after_their_report_are_reported_once_more() -> None:
+    world = World()
+    world.works(0, HOUR, 2 * HOUR)
+    world.crm(HOUR + MIN)
+    world.until(2 * HOUR + GRACE + S)
+    assert [status for _, status, _ in world.reports] == ["FIRING"]
+    world.works(2 * HOUR + GRACE + MIN, HOUR, 5 * HOUR, "CHANGED")
+    world.crm(4 * HOUR, 2)
+    world.until(7 * HOUR)
+    assert [(status, count) for _, status, count in world.reports] == [("FIRING", 1), ("FIRING", 2)]
+
+
 def test_an_older_word_about_the_works_does_not_count() -> None:
     told = {"cutover_id": "w", "systems": ["hlr"], "regions": [], "title": {}, "action": "PLANNED"}
     newer = {**told, "starts_at": 5, "ends_at": 9, "occurred_at": 2}

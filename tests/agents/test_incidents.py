@@ -357,6 +357,16 @@ def test_every_opening_is_joined_and_every_end_is_left() -> None:
     assert balance["OPEN"] > balance["RESOLVED"] > 0, seed
 
 
+def test_a_region_and_a_cause_may_be_any_text() -> None:
+    found = alerts(replayed(suspended(1, 0, "a|b")))
+    assert [(a["region"], a["cause_code"]) for a in found] == [("a|b", "hlr.status.missing")]
+    told = {"msisdn": number(1), "kind": "CALL_ATTEMPT", "result": "FAILED", "cause": f"x|{number(9)} " + "y" * 200}
+    found = alerts(replayed(*((USAGE, told, n * S) for n in range(3))))
+    assert len(found) == 1
+    assert "|" not in found[0]["cause_code"]
+    assert number(9) not in str(found)
+
+
 def test_the_same_events_make_the_same_ids() -> None:
     events = [suspended(n, n * S) for n in range(5)]
     assert alerts(replayed(*events)) == alerts(replayed(*events))

@@ -280,6 +280,38 @@ def test_of_any_history_each_life_has_one_repair_and_never_two_at_once() -> None
     assert len(ids) > 5, seed
 
 
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_a_command_is_not_sent_to_the_side_that_is_right(mode: str) -> None:
+    world = World(mode)
+    world.hlr(0, "active")  # the CRM never says anything: what should the HLR hold?
+    world.until(HOUR)
+    assert [status for _, status, _ in world.story] == ["OPEN"]
+    world.order(HOUR)
+    assert world.of("repair") == []
+
+
+def test_a_partner_whose_clock_is_behind_has_as_much_time() -> None:
+    world = World()
+    world.crm(0)
+    world.until(DUE + S)
+    world.answer(DUE - 7 * MIN, "DONE")
+    world.until(DUE + 4 * MIN)
+    assert world.story[-1][1] == "REPAIRING"
+    world.hlr(DUE + 4 * MIN)
+    assert world.story[-1][1] == "RESOLVED"
+
+
+def test_what_a_repair_said_stays_in_the_evidence() -> None:
+    world = World()
+    world.crm(0)
+    world.until(DUE + S)
+    world.answer(DUE + 20 * S, "REFUSED", "locked")
+    world.hlr(DUE + MIN, "active")
+    assert next(line for line in world.lines if line.get("reason") == "partner_changed")["evidence"]["repair"] == (
+        "repair_refused: locked"
+    )
+
+
 # --- the settings
 
 

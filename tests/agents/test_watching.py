@@ -135,7 +135,7 @@ def test_the_fourth_call_of_a_week_shows_three_before_it(world: World) -> None:
 
 def test_the_end_of_an_imported_call_tells_that_it_was_answered(world: World) -> None:
     for number in range(3):
-        world.call("ENDED", f"c-{number}", outcome="ANSWERED")
+        world.call("ENDED", f"c-{number}", outcome="ANSWERED", occurred_at=T0 - number)
     world.call("ENDED", "c-8", outcome="ABANDONED")
     assert "3 times" in standing(world)["watch:frequent"]["cause"]["en"]
 
@@ -155,6 +155,22 @@ def test_old_calls_of_an_import_remind_nobody(world: World) -> None:
         world.call("ENDED", f"c-{number}", outcome="ANSWERED", occurred_at=T0 - 400 * DAY)
     assert standing(world) == {}
     assert not any(name == "watch" for name in world.armed)
+
+
+def test_the_same_calls_imported_once_more_are_no_further_calls(world: World) -> None:
+    for _ in range(2):
+        for number in range(2):
+            world.call("ENDED", f"c-{number}", outcome="ANSWERED", occurred_at=T0 + number)
+        world.fire_until(world.now + 30 * HOUR)
+    assert "watch:frequent" not in standing(world)
+
+
+def test_a_stop_in_a_year_that_no_calendar_has_is_none(world: World) -> None:
+    listed(world, name="watch:soon-stopped")
+    for never in (253_402_300_799_000, 10**15, -1):
+        world.now += MIN
+        state(world, "ocs.suspend_at", never)
+    assert "无记录" in standing(world)["watch:soon-stopped"]["cause"]["zh"]
 
 
 # --- lists that are replaced
@@ -249,7 +265,7 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("list", {"list": "watch:other", "action": "ADD", "occurred_at": T0 + HOUR}),
     ("list", {"list": "watch:other", "action": "REPLACED", "msisdn": None, "occurred_at": T0 + 2 * HOUR}),
     ("call", {"call_id": "c-1", "phase": "ANSWERED", "occurred_at": T0 + HOUR}),
-    ("call", {"call_id": "c-2", "phase": "ANSWERED", "occurred_at": T0 + HOUR}),
+    ("call", {"call_id": "c-2", "phase": "ANSWERED", "occurred_at": T0 + HOUR + MIN}),
     ("call", {"call_id": "c-3", "phase": "ANSWERED", "occurred_at": T0 + 2 * HOUR}),
     ("call", {"call_id": "c-1", "phase": "ENDED", "occurred_at": T0 + 2 * HOUR}),
 ]
