@@ -37,12 +37,16 @@ class Desk:
     def __init__(self, checks: Checks | None = None, *, events_clock: bool = False) -> None:
         self.world = World()
         self.counted: dict[tuple[str, ...], float] = {}
+        self.observed: list[tuple[str, float]] = []
         intake = Intake(CODECS, PARTITIONS, events_clock=events_clock)
         self.audit = audit_of(Shell(intake, CODECS, self), checks)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         key = (name, *labels.values())
         self.counted[key] = self.counted.get(key, 0) + amount
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        self.observed.append((name, value))
 
     def tell(
         self,
