@@ -14,7 +14,7 @@ from agents import anomalies, life, reminders, shadow
 from agents.baseline import is_in
 from agents.cutover import collecting
 from agents.event import Event
-from agents.ports import Batch, Fired
+from agents.ports import Batch, Fired, rearm
 from agents.reminding import Why, remind, withdraw
 from agents.repair import asked, due_of, may_help, words_of
 from agents.rules import Check, Checks, Watch
@@ -217,8 +217,8 @@ class Conclusions:
         """Keep what is waited for, arm or disarm its deadline, send what is decided. `armed`: what is armed now."""
         if outcome.verdict is Verdict.NOT_APPLICABLE:
             self.shell.counts.count("yupan_not_applicable", check=check.id)
+        rule = self.checks.rules.get(check.id)
         if outcome.decisions:
-            rule = self.checks.rules.get(check.id)
             silent = check.mode == shadow.SHADOW or (rule is not None and not self._speaks(batch, rule))
             outcome = life.continued(outcome, waits.former(name), shadow=silent)
             waits.remember(name, outcome.decisions)
@@ -226,12 +226,11 @@ class Conclusions:
         before = waits.get(name)
         if outcome.wait is not before:
             waits.set(name, outcome.wait, check)
-        due = _due(outcome.wait)
-        if due is not None and due != armed:
-            batch.arm(waits.msisdn, DEADLINE + name, due, self.checks.rules[check.id].reads)
-        elif due is None and armed is not None:
-            batch.disarm(waits.msisdn, DEADLINE + name)
-        self._look_after_repair(batch, check, waits, name, before)
+        reads = () if rule is None else rule.reads  # without a rule nothing is waited for
+        rearm(batch, waits.msisdn, DEADLINE + name, armed, _due(outcome.wait), reads)
+        looked, look = due_of(before and before["open"]), due_of(outcome.wait and outcome.wait["open"])
+        if looked != look:
+            rearm(batch, waits.msisdn, REPAIR_DEADLINE + name, looked, look, (RESULT, *reads))
         for decision in outcome.decisions:
             self._send(batch, check, waits.msisdn, decision)
         if outcome.decisions:
@@ -262,18 +261,6 @@ class Conclusions:
         event_id = f"{anomaly['id']}|repair|{opened.cause_id}"
         record |= {"occurred_at": opened.at}
         self.shell.emit(batch, INTERNAL_REPAIR, record, event_id, traceparent=opened.traceparent)
-
-    def _look_after_repair(self, batch: Batch, check: Check, waits: Waits, name: str, before: Wait | None) -> None:
-        """Arm or disarm the deadline of a repair."""
-        armed, due = (due_of(wait and wait["open"]) for wait in (before, waits.get(name)))
-        if due is not None and due != armed:
-            batch.arm(waits.msisdn, REPAIR_DEADLINE + name, due, (RESULT, *self.checks.rules[check.id].reads))
-        elif due is None and armed is not None:
-            batch.disarm(waits.msisdn, REPAIR_DEADLINE + name)
-
-    def waits(self, batch: Batch, msisdn: str) -> Waits:
-        """What the checks of a customer wait for."""
-        return Waits(batch, msisdn)
 
     def amend(self, batch: Batch, waits: Waits, name: str, anomaly: Open, decision: Decision | None = None) -> None:
         """An open anomaly is another one, by something else than its rule; `decision` says so to the outside."""

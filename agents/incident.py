@@ -19,6 +19,7 @@ EXAMPLES = 5
 REMEMBERED = 3_600_000
 """Milliseconds after its end in which an incident that comes back is the same one."""
 RANK = ("WARNING", "MINOR", "MAJOR", "CRITICAL")
+"""Severities, the gravest last."""
 
 
 @dataclass(frozen=True)

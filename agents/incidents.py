@@ -14,7 +14,7 @@ from agents.cutovers import ALERT, Closings
 from agents.cutovers import DEADLINE as CLOSING
 from agents.event import Event
 from agents.incident import Alerting, Change, Incident, fall_due, graver, joined, left
-from agents.ports import Batch, Fired
+from agents.ports import Batch, Fired, rearm
 from agents.shell import Shell
 
 DEADLINE = "incident"
@@ -89,10 +89,7 @@ class Incidents:
         else:
             batch.put(_key(key), incident)
         armed, due = (None if one is None else one["due"] for one in (known, incident))
-        if due is not None and due != armed:
-            batch.arm(key, DEADLINE, due, self.topics)
-        elif due is None and armed is not None:
-            batch.disarm(key, DEADLINE)
+        rearm(batch, key, DEADLINE, armed, due, self.topics)
         if change.tell is not None and incident is not None:
             self._tell(batch, key, incident, change.tell, at, traceparent)
 

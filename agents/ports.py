@@ -105,3 +105,11 @@ class Batch(Protocol):
 
     def disarm(self, customer: str, name: str) -> None:
         """Drop the deadline `name`; nothing happens when it is not armed."""
+
+
+def rearm(batch: Batch, customer: str, name: str, armed: int | None, due: int | None, reads: tuple[str, ...]) -> None:
+    """Have the deadline `name` due at `due` (ms; None: not at all) instead of at `armed`, which it is now."""
+    if due is not None and due != armed:
+        batch.arm(customer, name, due, reads)
+    elif due is None and armed is not None:
+        batch.disarm(customer, name)

@@ -13,14 +13,13 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 
+from agents.incident import RANK
+from agents.states import NEVER
 from agents.texts import PLACEHOLDER, fill
-from agents.verdicts import Open, Repair, Rule
+from agents.verdicts import Open, Repair, Rule, word
 
-SEVERITIES = ("WARNING", "MINOR", "MAJOR", "CRITICAL")
-"""The gravest last."""
 MODES = ("off", "dry_run", "on")
 """off: only people order repairs; dry_run: what would be sent is counted; on."""
-NEVER_HELD = "never seen"
 TOO_MUCH = ".too_much"
 WANTED = "wanted."
 """What the name of a value begins with that a system should hold, among the words of arguments."""
@@ -64,7 +63,7 @@ def grant(known: Limits | None, now: int, repairing: Repairing, zone: ZoneInfo) 
 
 def words_of(rule: Rule, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:
     """What the placeholders of arguments stand for: the check's words, and what should be held."""
-    wanted = {WANTED + name: value for name, value in rule.wanted(subject, evidence).items() if value != NEVER_HELD}
+    wanted = {WANTED + name: value for name, value in rule.wanted(subject, evidence).items() if value != word(NEVER)}
     return {**rule.words(subject, evidence), **wanted}
 
 
@@ -113,7 +112,7 @@ def sent_at(anomaly: Open, repairing: Repairing) -> int:
 
 def failed(anomaly: Open, severity: str, state: str, text: str) -> Open:
     """It did not help: people take over, and it is graver."""
-    graver = SEVERITIES[min(SEVERITIES.index(anomaly.get("severity", severity)) + 1, len(SEVERITIES) - 1)]
+    graver = RANK[min(RANK.index(anomaly.get("severity", severity)) + 1, len(RANK) - 1)]
     evidence = {**anomaly["evidence"], "repair": text}
     return {**_at(anomaly, state, None), "severity": graver, "evidence": evidence, "status": "OPEN"}
 

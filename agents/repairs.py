@@ -101,7 +101,7 @@ class Repairs:
     def _granted(self, batch: Batch, event: Event) -> None:
         """Where the customer is."""
         record = event.record
-        waits = self.conclusions.waits(batch, record["msisdn"])
+        waits = Waits(batch, record["msisdn"])
         mending = self._found(waits, waits.find(record["anomaly_id"]))
         if mending is None or mending.state != "asked":
             return  # it has healed, or a person was faster
@@ -113,7 +113,7 @@ class Repairs:
 
     def _fired(self, batch: Batch, fired: Fired) -> None:
         """A slot has come, or the time of a repair has passed."""
-        waits = self.conclusions.waits(batch, fired.customer)
+        waits = Waits(batch, fired.customer)
         name = fired.name.removeprefix(REPAIR_DEADLINE)
         mending = self._found(waits, name)
         if mending is None:
@@ -147,7 +147,7 @@ class Repairs:
     def _answered(self, batch: Batch, event: Event) -> None:
         """A system says what has become of a command."""
         record = event.record
-        waits = self.conclusions.waits(batch, record["msisdn"])
+        waits = Waits(batch, record["msisdn"])
         mending = self._found(waits, waits.find_repair(record["repair_id"]))
         if mending is None or mending.check.repair is None or mending.state != "sent":
             return  # it has healed meanwhile, or was answered before
@@ -162,7 +162,7 @@ class Repairs:
 
     def order(self, batch: Batch, event: Event) -> str:
         """A person orders a repair, without waiting for a slot; what came of it, as of `Conclusions.order`."""
-        waits = self.conclusions.waits(batch, event.record["msisdn"])
+        waits = Waits(batch, event.record["msisdn"])
         mending = self._found(waits, waits.find(event.record["anomaly_id"]))
         if mending is None:
             return "unknown"

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from agents import members
 from agents.conclude import Conclusions
 from agents.event import Event
-from agents.ports import Batch, Fired
+from agents.ports import Batch, Fired, rearm
 from agents.reminding import Why, remind, withdraw
 from agents.shadow import SHADOW
 from agents.shell import Shell
@@ -156,11 +156,7 @@ class Watching:
             batch.put(standing_key(msisdn), after)
         else:
             batch.delete(standing_key(msisdn))
-        armed, due = _first(before["again"]), _first(after["again"])
-        if due is not None and due != armed:
-            batch.arm(msisdn, DEADLINE, due, READS)
-        elif due is None and armed is not None:
-            batch.disarm(msisdn, DEADLINE)
+        rearm(batch, msisdn, DEADLINE, _first(before["again"]), _first(after["again"]), READS)
 
     def _follow(
         self, batch: Batch, name: str, known: Known, held: Standing | None, found: Finding, cause: Cause
