@@ -13,5 +13,4 @@ def measure(quick: bool, place: Place, say: Say) -> dict[str, Any]:
     """All systems; as `python -m benchmarks` asks for it."""
     from benchmarks.reference import program, rounds  # late: a measured program imports only what it needs
 
-    events, number = (program.QUICK_EVENTS, 1) if quick else (program.EVENTS, rounds.ROUNDS)
-    return rounds.summary(rounds.run(place, events, number, say))
+    return rounds.summary(rounds.run(place, program.events(quick), 1 if quick else rounds.ROUNDS, say))

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from benchmarks.common.pace import paced
 from benchmarks.reference import kafka_streams, quix
 from benchmarks.reference.work import Job
 from streams.parts.part import Part
@@ -23,9 +24,17 @@ EVENTS = {
     "kafka_streams": 2_400_000,
     "kafka_streams_eos": 2_400_000,
 }
-"""All systems, and of how many events a run consists, so that each has its 5 s of steady state. A JVM comes to it late:
-what is hot in Kafka Streams is compiled after some 400,000 events."""
-QUICK_EVENTS = {**EVENTS, "kafka_streams": 1_800_000, "kafka_streams_eos": 1_800_000}
+"""All systems, and of how many events a run consists, so that each has its 5 s of steady state."""
+JVM = ("kafka_streams", "kafka_streams_eos")
+"""Comes to it late: what is hot is compiled after some 400,000 events, on a slow machine, too."""
+JVM_LEAST = 1_200_000
+
+
+def events(quick: bool) -> dict[str, int]:
+    """Of how many events a run of each system consists on this machine; quick: the JVM's runs are shorter."""
+    counts = {system: paced(count) for system, count in EVENTS.items()}
+    jvm = {system: max(counts[system] * 3 // 4 if quick else counts[system], JVM_LEAST) for system in JVM}
+    return counts | jvm
 
 
 class Program(Part):

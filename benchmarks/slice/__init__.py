@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.command import Say
+from benchmarks.common.pace import paced
 from benchmarks.common.place import Place
 from benchmarks.reference.bench import Bench
 from benchmarks.reference.program import EVENTS, cpu_seconds
@@ -27,6 +28,7 @@ from benchmarks.slice.verdict import judge, settle
 LEDGERS = ("memory", "rocksdb")
 HOUR_MS = 3_600_000
 EVE_EVENTS = 100_000
+LEAST_EVENTS = 100_000
 POLL_S = 0.1
 POPS_FOR = {"YUPAN_ACT_WITHIN": "1d"}
 """What was written beforehand must still bring pops: in daily work calls are fresh, and pops are part of it."""
@@ -42,14 +44,15 @@ class Rate(NamedTuple):
 def measure(quick: bool, place: Place, say: Say) -> dict[str, object]:
     """Interleaved rounds of both ledgers and of the reference work: the medians. Quick: one, the ledger in memory."""
     rounds, events = (1, 170_000) if quick else (5, 200_000)
+    events, reference = paced(events, LEAST_EVENTS), paced(EVENTS["yupan"])
     ledgers = LEDGERS[:1] if quick else LEDGERS
     rates: dict[str, list[Rate]] = {name: [] for name in ("reference", *ledgers)}
     site = Site(place)
     bench = Bench(place, say, "slice-")
     if not quick:
-        bench.warm_up("yupan", EVENTS["yupan"])
+        bench.warm_up("yupan", reference)
     for number in range(1, rounds + 1):
-        run = bench.measure("yupan", number, EVENTS["yupan"])
+        run = bench.measure("yupan", number, reference)
         rates["reference"].append(Rate(run.events_per_s, run.program_us))
         for ledger in ledgers:
             rate, mix = catch_up(site, ledger, events, say)

@@ -24,7 +24,7 @@ from streams.supervisor import Worker
 
 GROUP = "yupan-decide"
 IN = tuple(topic for topic, event in EVENTS.items() if event.flow == "in")
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 T = TypeVar("T")
 
 

@@ -7,8 +7,9 @@ import os
 import pytest
 from confluent_kafka import Producer
 
+from benchmarks.common import pace
 from benchmarks.common.place import Place
-from benchmarks.reference import broker
+from benchmarks.reference import broker, program
 from benchmarks.reference.bench import Bench, Run
 from benchmarks.reference.program import EVENTS
 from benchmarks.reference.rounds import RATIOS, Found, summary
@@ -33,6 +34,21 @@ def test_ratios_are_ours_divided_by_the_others() -> None:
 
 def test_every_peer_has_its_ratio() -> None:
     assert {other for _, other in RATIOS.values()} == set(EVENTS) - {"yupan", "yupan_rocksdb"}
+
+
+@pytest.mark.parametrize(
+    ("speed", "yupan", "jvm", "quick"), [(1.0, 1_200_000, 2_400_000, 1_800_000), (0.25, 300_000, 1_200_000, 1_200_000)]
+)
+def test_a_slow_machine_has_fewer_events_a_run(
+    monkeypatch: pytest.MonkeyPatch, speed: float, yupan: int, jvm: int, quick: int
+) -> None:
+    monkeypatch.setattr(pace, "pace", lambda: speed)
+    assert program.events(quick=False)["yupan"] == yupan
+    assert (program.events(quick=False)["kafka_streams"], program.events(quick=True)["kafka_streams"]) == (jvm, quick)
+
+
+def test_the_pace_of_this_machine_is_within_its_bounds() -> None:
+    assert pace.LEAST <= pace.pace() <= pace.MOST
 
 
 @pytest.mark.parametrize("key", [b"work/86138", b'"86138"', b'86138|"work"', b"86138"])
