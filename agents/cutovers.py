@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from agents.conclude import CUTOVERS, INCIDENT, Conclusions
-from agents.cutover import with_cutover
+from agents.cutover import KEPT, with_cutover
 from agents.event import Event
 from agents.incident import shown
 from agents.ports import Batch, Fired
@@ -55,8 +55,10 @@ class Closings:
         """Works were planned, changed or cancelled."""
         record, key = event.record, _key(event.record["cutover_id"])
         known: Closing | None = batch.get(key)
-        if known is not None and (known["told_at"] >= record["occurred_at"]):
+        if known is not None and known["told_at"] >= record["occurred_at"]:
             return  # something newer is known
+        if record["ends_at"] + KEPT < batch.now():
+            return  # they are long over, and perhaps forgotten
         if record["action"] == "CANCELLED" and known is not None and known["due"] is None:
             return  # it is closed
         if record["action"] == "CANCELLED":
@@ -91,17 +93,23 @@ class Closings:
             "examples": shown(known["examples"], record["example"]) if joins else known["examples"],
         }
         batch.put(key, closing)
-        was_open, is_open = (any(still for _, still in one["checks"].values()) for one in (known, closing))
-        if known["due"] is None and was_open != is_open:  # after the report: over, or not so after all
+        if known["due"] is None and _is_open(known) != _is_open(closing):  # after the report: over, or not so after all
             self._report(batch, record["cutover"], closing, record["occurred_at"], event.traceparent)
 
     def fired(self, batch: Batch, fired: Fired) -> None:
-        """The works are over, and what they began has opened."""
-        known: Closing | None = batch.get(fired.customer)
-        if known is not None and known["due"] == fired.due_at:
+        """The works are over, and what they began has opened; or that is so long ago that nothing late joins it."""
+        key = fired.customer
+        known: Closing | None = batch.get(key)
+        if known is None:
+            return
+        if known["due"] is None and not _is_open(known):
+            batch.delete(key)
+            return
+        batch.arm(key, DEADLINE, fired.due_at + KEPT, (INCIDENT,))
+        if known["due"] == fired.due_at:
             closing: Closing = {**known, "due": None}
-            batch.put(fired.customer, closing)
-            self._report(batch, fired.customer.removeprefix(_key("")), closing, fired.due_at, None)
+            batch.put(key, closing)
+            self._report(batch, key.removeprefix(_key("")), closing, fired.due_at, None)
 
     def _grace(self, systems: list[str]) -> int:
         """The longest deadline of the checks that read one of these systems."""
@@ -187,6 +195,10 @@ class Cutovers:
         windows = with_cutover(known["windows"], event.record, batch.now())
         if windows is not known["windows"]:
             batch.put(CUTOVERS, {"v": 1, "windows": windows})
+
+
+def _is_open(closing: Closing) -> bool:
+    return any(still for _, still in closing["checks"].values())
 
 
 def _key(cutover_id: str) -> str:

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 from agents import anomalies, areas, incidents, reminders, usage, watching
 from agents.areas import Areas
 from agents.audit import Audit
+from agents.auditing import auditing
 from agents.baseline import DEADLINE as BASELINE_DEADLINE
 from agents.baseline import Baselines
-from agents.commands import Commands
-from agents.conclude import INCIDENT, REPAIR_DEADLINE, Conclusions
-from agents.cutovers import ALERT, Closings, Cutovers
+from agents.conclude import INCIDENT, REPAIR_DEADLINE
+from agents.cutovers import ALERT
 from agents.cutovers import DEADLINE as CLOSING
 from agents.desk import FORGET, Calls, Profiles
 from agents.incidents import Incidents
@@ -34,7 +34,7 @@ from agents.states import Held
 from agents.usage import Usage
 from agents.verdicts import Wait
 from agents.watch import Known
-from agents.watching import Standing, Watching, standing_key
+from agents.watching import Standing, standing_key
 from schemas import headers as ce
 from schemas import json_lines
 from schemas.catalogue import EVENTS
@@ -155,23 +155,9 @@ class Replay:
         self._silent: list[Line] = []
         """What was decided in shadow and is not told yet."""
         shell = Shell(intake, self._codecs, counts, shadowed=self._silent.append)
-        conclusions = self.conclusions = Conclusions(shell, checks, baseline=baseline)
-        zone = ZoneInfo(timezone)
-        watches = Watching(shell, conclusions, zone)
-        closings = Closings(shell, conclusions, "zh")
-        areas_, repairs = Areas(shell, conclusions), Repairs(shell, conclusions, zone)
-        deciding = (
-            Audit(shell, conclusions, watches),
-            Usage(shell, conclusions),
-            areas_,
-            repairs,
-            Commands(shell, conclusions, areas_, repairs),
-            Incidents(shell, conclusions, closings),
-            Cutovers(shell, closings),
-            Baselines(shell),
-            Profiles(shell, watches),
-            Calls(shell, watches),
-        )
+        audit = auditing(shell, checks, ZoneInfo(timezone), baseline=baseline)
+        self.conclusions = audit.conclusions
+        deciding = (*audit.agents, Profiles(shell, audit.watching), Calls(shell, audit.watching))
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}
         self._observe = Observe(shell).process
         self.worlds = [World() for _ in range(partitions)]

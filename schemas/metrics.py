@@ -54,6 +54,7 @@ METRICS = (
         ("check", "would"),
     ),
     Metric("yupan_checks_loaded", "gauge", "Checks and watch lists by the mode of their file", ("mode",)),
+    Metric("yupan_checks_refused", "gauge", "1: the check files were refused when read anew, and the old ones stay"),
     Metric(
         "yupan_checks_reloads",
         "counter",

@@ -30,13 +30,6 @@ def read_checks(settings: Settings) -> Checks:
     return load_checks(settings.checks, settings.deadlines, settings.repairs)
 
 
-def show_checks(metrics: Metrics, checks: Checks) -> None:
-    """Tell how many there are, by mode."""
-    found = Counter(one.mode for one in checks.files.values())
-    for mode in MODES:
-        metrics.set("yupan_checks_loaded", found[mode], mode=mode)
-
-
 class Reloading:
     """Takes SIGHUP from its making on; until `heed` the wish is kept.
 
@@ -62,7 +55,7 @@ class Reloading:
     def bind(self, conclusions: Conclusions) -> None:
         """Whose checks are exchanged."""
         self._conclusions = conclusions
-        show_checks(self._metrics, conclusions.checks)
+        self._show(conclusions.checks)
 
     def heed(self, loop: asyncio.AbstractEventLoop) -> None:
         """From now on SIGHUP is heeded by the loop that decides, and so is one that came before."""
@@ -93,10 +86,18 @@ class Reloading:
 
     def _refuse(self, why: str) -> None:
         log.error("the checks stay as they were: %s", " ".join(why.split()))
+        self._metrics.set("yupan_checks_refused", 1)
         self._metrics.count("yupan_checks_reloads", outcome="refused")
+
+    def _show(self, checks: Checks) -> None:
+        """Tell how many there are, by mode."""
+        found = Counter(one.mode for one in checks.files.values())
+        for mode in MODES:
+            self._metrics.set("yupan_checks_loaded", found[mode], mode=mode)
+        self._metrics.set("yupan_checks_refused", 0)
 
     def _exchange(self, checks: Checks) -> None:
         log.info("the checks were read anew: %s", changes(self._conclusions.checks, checks))
         self._conclusions.checks = checks
-        show_checks(self._metrics, checks)
+        self._show(checks)
         self._metrics.count("yupan_checks_reloads", outcome="loaded")

@@ -24,21 +24,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from agents import desk
-from agents.areas import Areas
-from agents.audit import Audit
-from agents.baseline import Baselines
-from agents.commands import Commands
+from agents.auditing import auditing
 from agents.conclude import Conclusions
-from agents.cutovers import Closings, Cutovers
-from agents.incidents import Incidents
 from agents.intake import Intake
 from agents.observe import Observe
 from agents.ports import Batch
-from agents.repairs import Repairs
 from agents.rules import Checks
 from agents.shell import Counts, Shell
-from agents.usage import Usage
-from agents.watching import Watching
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from streams.settings import Settings
@@ -68,28 +60,18 @@ def deciding(
     by_events = settings.clock == "events"
     intake = Intake(codecs, settings.partitions, events_clock=by_events, country_code=settings.country_code)
     shell = Shell(intake, codecs, counts, settings.act_within)
-    conclusions = Conclusions(shell, checks, baseline=settings.baseline == "on")
-    zone = ZoneInfo(settings.timezone)
-    watching = Watching(shell, conclusions, zone)
-    closings = Closings(shell, conclusions, settings.language)
-    areas, repairs = Areas(shell, conclusions), Repairs(shell, conclusions, zone)
+    zone, baseline = ZoneInfo(settings.timezone), settings.baseline == "on"
+    audit = auditing(shell, checks, zone, settings.language, baseline=baseline)
     agents = (
-        Audit(shell, conclusions, watching),
-        Usage(shell, conclusions),
-        areas,
-        repairs,
-        Commands(shell, conclusions, areas, repairs),
-        Incidents(shell, conclusions, closings, settings.language),
-        Cutovers(shell, closings),
-        Baselines(shell),
-        desk.Calls(shell, watching, settings.segments),
-        desk.Profiles(shell, watching),
+        *audit.agents,
+        desk.Calls(shell, audit.watching, settings.segments),
+        desk.Profiles(shell, audit.watching),
         *(make(shell) for make in (desk.Contacts, desk.Tickets, desk.Tasks)),
     )
     bindings = [Binding(type(agent).__name__.lower(), agent.topics, agent.process) for agent in agents]
     taken = {topic for binding in bindings for topic in binding.topics}
     rest = tuple(topic for topic, event in EVENTS.items() if event.flow == "in" and topic not in taken)
-    return [*bindings, Binding("observe", rest, Observe(shell).process)], conclusions
+    return [*bindings, Binding("observe", rest, Observe(shell).process)], audit.conclusions
 
 
 def roles(settings: Settings) -> tuple[str, ...]:

@@ -137,6 +137,23 @@ def test_works_that_are_prolonged_after_their_report_are_reported_once_more() ->
     assert [(status, count) for _, status, count in world.reports] == [("FIRING", 1), ("FIRING", 2)]
 
 
+def test_works_are_forgotten_when_nothing_of_theirs_is_open_any_more() -> None:
+    world, key = World(), "~closing/w-1"
+    world.works(0, HOUR, 2 * HOUR)
+    world.crm(HOUR + MIN)
+    world.until(KEPT + 3 * HOUR)
+    assert key in world.replay.worlds[0].records  # its end is still to be told
+    world.hlr(KEPT + 4 * HOUR)
+    assert world.reports[-1][1:] == ("RESOLVED", 1)
+    told = len(world.reports)
+    world.until(2 * KEPT + 3 * HOUR)
+    assert world.replay.worlds[0].records.get(key) is None
+    assert not [customer for customer, _ in world.replay.worlds[0].armed if customer == key]
+    world.works(2 * KEPT + 4 * HOUR, HOUR, 2 * HOUR, "CHANGED")  # told much too late
+    world.until(2 * KEPT + 5 * HOUR)
+    assert len(world.reports) == told
+
+
 def test_an_older_word_about_the_works_does_not_count() -> None:
     told = {"cutover_id": "w", "systems": ["hlr"], "regions": [], "title": {}, "action": "PLANNED"}
     newer = {**told, "starts_at": 5, "ends_at": 9, "occurred_at": 2}

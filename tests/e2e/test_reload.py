@@ -52,6 +52,7 @@ def test_a_new_check_fires_a_broken_file_changes_nothing_and_shadow_tells_nobody
     lines = stack.log("decide").splitlines()
     assert [line for line in lines if f"the checks stay as they were: {stack.own_checks}/broken.yaml:{reason}" in line]
     assert stack.metric("decide", "yupan_checks_loaded", mode="on") == loaded
+    assert stack.metric("decide", "yupan_checks_refused") == 1
     second = msisdn()
     stack.publish(STATE, state(second, "crm", "status", "active"))
     stack.read(ANOMALY, before, lambda seen: of(seen, second) == ["OPEN"])
@@ -59,6 +60,7 @@ def test_a_new_check_fires_a_broken_file_changes_nothing_and_shadow_tells_nobody
     (stack.own_checks / "broken.yaml").unlink()
     own(stack, "shadow")
     stack.reload()
+    assert stack.metric("decide", "yupan_checks_refused") == 0
     assert any(f"the checks were read anew: changed {NAME}" in line for line in stack.log("decide").splitlines())
     third = msisdn()
     stack.publish(STATE, state(third, "crm", "status", "active"))
