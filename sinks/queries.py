@@ -6,7 +6,7 @@ of arrival (`arrival_topic arrival_partition arrival_offset arrived_at`). Times 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from string import ascii_lowercase
 from typing import Any
 
@@ -55,6 +55,22 @@ def told_of(db: ClickHouse, names: Sequence[str], most: int) -> Rows:
         params |= {f"system_{letter}": system, f"attribute_{letter}": stem}
     newest = "ORDER BY arrived_at DESC, arrival_partition DESC, arrival_offset DESC LIMIT {most}"
     return _rows(db, "states", f"WHERE {' OR '.join(asked)} {newest}", params)[::-1]
+
+
+def holders(db: ClickHouse, system: str, attribute: str, until: int, page: int = 100_000) -> Iterator[dict[str, Any]]:
+    """`{"msisdn", "region"}` of all of whom `system` held a value of `attribute` at `until` (ms), by number."""
+    params: dict[str, Any] = {"system": system, "attribute": attribute, "until": until, "page": page, "after": ""}
+    newest = "(occurred_at, arrived_at, arrival_offset)"
+    statement = f"""
+        SELECT msisdn, argMax(region, {newest}) AS newest_region
+        FROM states FINAL
+        WHERE msisdn > {{after}} AND system = {{system}} AND attribute = {{attribute}} AND occurred_at <= {{until}}
+        GROUP BY msisdn HAVING argMax(value, {newest}) != 'null'
+        ORDER BY msisdn LIMIT {{page}}
+    """
+    while rows := db.query(statement, params):
+        yield from ({"msisdn": row["msisdn"], "region": row["newest_region"] or None} for row in rows)
+        params["after"] = rows[-1]["msisdn"]
 
 
 def anomalies(db: ClickHouse, msisdn: str) -> Rows:

@@ -15,6 +15,7 @@ _EXAMPLES = """\b
 Examples:  yupan import call-log calls.csv.gz
     yupan import list campus.csv --list campus --version 2026-autumn --replace
     yupan import states hlr.csv.gz --set system=hlr --snapshot      (what has drifted without telling?)
+    yupan import states hlr.csv.gz --set system=hlr --snapshot --complete --dry-run      (what does it leave out?)
     yupan import my-mapping.yaml file.csv --dry-run      (checks both, sends nothing)
 Shipped mappings: call-log, telco-customers, list, watch-list, states. How to write one: docs/import.md"""
 
@@ -27,6 +28,7 @@ Shipped mappings: call-log, telco-customers, list, watch-list, states. How to wr
 @click.option("--replace", is_flag=True, help="For lists: what the list held before ends.")
 @click.option("--set", "sets", multiple=True, metavar="OPTION=VALUE", help="Any other option of the mapping.")
 @click.option("--snapshot", is_flag=True, help="FILE is a full export of one system, for comparison (states only).")
+@click.option("--complete", is_flag=True, help="With --snapshot: who is left out is no longer held there, either.")
 @click.option("--at", metavar="TIME", help="When a file without times was true.  [when the file was last changed]")
 @click.option("--encoding", help="The file's encoding, such as gb18030.  [the mapping's, else utf-8]")
 @click.option(
@@ -43,6 +45,7 @@ def command(
     replace: bool,
     sets: tuple[str, ...],
     snapshot: bool,
+    complete: bool,
     at: str | None,
     encoding: str | None,
     rejects: Path | None,
@@ -60,11 +63,14 @@ def command(
 
     given = {"list": list_, "version": version, "replace": "yes" if replace else None}
     options = {name: value for name, value in given.items() if value is not None}
-    order = Order(mapping, file, options | _pairs(sets), at, encoding, rejects, dry_run, not no_wait, snapshot)
+    options |= _pairs(sets)
+    order = Order(mapping, file, options, at, encoding, rejects, dry_run, not no_wait, snapshot, complete)
     done = import_file(order, Settings.load(), lambda line: click.echo(line, err=True))
     click.echo(_summary(done), err=True)
     if as_json:
         click.echo(json.dumps(done.document()))
+    if complete and done.left_out is None:
+        click.echo("yupan: rows were rejected: nothing is told of what the file leaves out; mend them first", err=True)
     return 1 if done.tally.rejected else 0
 
 
@@ -81,6 +87,8 @@ def _pairs(sets: tuple[str, ...]) -> dict[str, str]:
 def _summary(done: Done) -> str:
     tally = done.tally
     parts = [f"{tally.rows:,} rows: {tally.events:,} events, {tally.rejected:,} rows rejected"]
+    if done.left_out is not None:
+        parts.append(f"{done.left_out:,} states that were known are left out")
     if tally.repeated:
         parts.append(f"{tally.repeated:,} rows repeat an earlier one")
     if tally.synthetic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from schemas.errors import RecordError, UsageError
 from schemas.headers import cloud_event
+from sinks.clickhouse import open_clickhouse
 from sinks.producer import EventProducer
 from sinks.registry import attach
 from streams.importing import mapping as mappings
 from streams.importing.job import Job, Nowhere, Stopwatch, Tally, rejects_to
+from streams.importing.left_out import LeftOut
 from streams.importing.program import Program, Surroundings
 from streams.importing.progress import Bars
 from streams.importing.reader import Table
@@ -39,6 +42,8 @@ class Order:
     wait: bool
     snapshot: bool = False
     """Whether the file is a full export of one system."""
+    complete: bool = False
+    """Whether what that export leaves out is told, too."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Done:
     tally: Tally
     seconds: float
     state: str
+    left_out: int | None = None
+    """Of a complete export: how many states that are known it does not have; None where that was not looked at."""
 
     def document(self) -> dict[str, Any]:
         """The answer of `--json` (contracts, "The command line")."""
@@ -57,6 +64,7 @@ class Done:
             "rejected": self.tally.rejected,
             "seconds": round(self.seconds, 3),
             "rows_per_s": round(self.tally.rows / self.seconds, 1),
+            **({} if self.left_out is None else {"left_out": self.left_out}),
         }
 
 
@@ -67,18 +75,25 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
     or the workers stand still.
     """
     watch = Stopwatch()
+    if order.complete and not order.snapshot:
+        raise UsageError("--complete: goes with --snapshot, a full export of one system")
     mapping = mappings.load(order.mapping)
     _spare_inputs(order)
     with Table(order.file, order.encoding or mapping.encoding, mapping.delimiter) as table:
         program = Program(mapping, table.header, _surroundings(order, settings))
         producer = None if order.dry_run else _producer(mapping, settings)
         with Bars(table.size) as bars, rejects_to(order.rejects, tell, table.header) as rejects:
-            job = Job(table, program, producer or Nowhere(), rejects)
+            job = Job(table, program, producer or Nowhere(), rejects, LeftOut() if order.complete else None)
             tally = job.run(lambda so_far: bars.read(table.position(), so_far))
+            at = _file_time(order, settings.timezone)
+            complete = order.complete and not tally.rejected  # a row that cannot be used is not left out
+            if complete:
+                with closing(open_clickhouse(settings.clickhouse)) as db:
+                    job.complete(db, at, lambda so_far: bars.read(table.position(), so_far))
             if producer is not None and order.snapshot:
-                _tell_baseline(producer, tally, _file_time(order, settings.timezone))
+                _tell_baseline(producer, tally, at)
             state = "nothing was sent" if producer is None else _finish(producer, order, settings, bars)
-    return Done(tally, watch.seconds(), state)
+    return Done(tally, watch.seconds(), state, tally.left_out if complete else None)
 
 
 def _spare_inputs(order: Order) -> None:

@@ -13,6 +13,8 @@ from typing import IO, Any, Protocol
 
 from schemas.errors import RecordError, UsageError
 from schemas.events.call import CallKeys
+from sinks.clickhouse import ClickHouse
+from streams.importing.left_out import LeftOut
 from streams.importing.program import STATE, Made, Program
 from streams.importing.reader import Line, Table
 
@@ -49,13 +51,19 @@ class Tally:
     """Rows whose customer has no MSISDN and got a synthetic number."""
     systems: Counter[str] = field(default_factory=Counter)
     """States by system."""
+    left_out: int = 0
+    """States of a complete export that say what it does not have."""
 
 
 class Job:
     """Sends a file's rows through a program to a sink."""
 
-    def __init__(self, table: Table, program: Program, sink: Sink, rejects: Rejects) -> None:
+    def __init__(
+        self, table: Table, program: Program, sink: Sink, rejects: Rejects, left_out: LeftOut | None = None
+    ) -> None:
+        """`left_out`: of a complete export."""
         self.tally = Tally()
+        self._left_out = left_out
         self._table = table
         self._program = program
         self._sink = sink
@@ -81,12 +89,22 @@ class Job:
         told(tally)
         return tally
 
+    def complete(self, db: ClickHouse, at: int, told: Callable[[Tally], None]) -> None:
+        """After `run`: tell what a complete export of time `at` (ms) leaves out. Raises `PartError`."""
+        for made in self._left_out.events(db, at) if self._left_out is not None else ():
+            self._send(made)
+            self.tally.left_out += 1
+            if self.tally.left_out % _TELL_EVERY == 0:
+                told(self.tally)
+
     def _row(self, line: Line) -> None:
         if line.error is not None:
             raise line.error
         made = self._program.events(line.number, line.cells)
         for event in made:
             self._send(event)
+            if self._left_out is not None and event.event.topic == STATE:
+                self._left_out.note(event.record)
         if made and str(made[0].record.get("msisdn")).startswith(SYNTHETIC):
             self.tally.synthetic += 1
 

@@ -6,6 +6,7 @@ from agents.profile import MOST_FACTS
 from agents.states import MOST_STATES
 from schemas.fields import iso
 from sinks.history import HistoryWriter
+from sinks.queries import holders
 from streams.commands.customer import ALL
 from streams.customer import customer
 from tests.sinks.conftest import Event
@@ -83,3 +84,24 @@ def test_a_fact_that_is_repeated_every_night_hides_no_older_one(db):
     announced = ({"facts": {"opened_at": T + 30 * DAY}, "occurred_at": T + night * DAY} for night in range(2, 9))
     store(db, "yupan.customer.v1", {"facts": {"opened_at": T + DAY}, "occurred_at": T + DAY}, *announced)
     assert customer(db, ME, T + 10 * DAY)["facts"] == {"opened_at": T + DAY}
+
+
+def test_holders_are_told_in_pages_as_of_a_time(db):
+    writer = HistoryWriter(db)
+    told = [
+        (1, "8613800000001", "hlr", "status", "active", 10), (2, "8613800000002", "hlr", "status", "active", 10),
+        (3, "8613800000002", "hlr", "status", None, 20), (4, "8613800000003", "hlr", "status", None, 10),
+        (5, "8613800000003", "hlr", "status", "barred", 30), (6, "8613800000004", "crm", "status", "active", 10),
+        (7, "8613800000005", "hlr", "network_type", "5g", 10), (8, "8613800000006", "hlr", "status", False, 10),
+    ]  # fmt: skip
+    for offset, number, system, attribute, value, at in told:
+        record = {"msisdn": number, "system": system, "attribute": attribute, "value": value, "region": "nanchang"}
+        record["occurred_at"] = at
+        writer.add(Event("yupan.state.v1", record, id=f"e-{offset}", key=number, offset=offset))
+    assert writer.flush() == []
+    expected = {15: [1, 2, 6], 25: [1, 6], 35: [1, 3, 6]}
+    for until, numbers in expected.items():
+        for page in (1, 2, 100):
+            found = list(holders(db, "hlr", "status", until, page))
+            assert [row["msisdn"] for row in found] == [f"861380000000{n}" for n in numbers], (until, page)
+    assert found[0]["region"] == "nanchang"
