@@ -313,8 +313,13 @@ class Conclusions:
     def announce(self, batch: Batch, anomaly: Mapping[str, Any], decision: Decision) -> None:
         """Send the anomaly of a customer, a cell or a region, and count what has become of it."""
         self.shell.emit(batch, anomalies.TOPIC, anomaly, anomalies.event_id(decision), traceparent=decision.traceparent)
+        counts, check_id, known = self.shell.counts, anomaly["check"], decision.anomaly
         if decision.changes_status:
-            self.shell.counts.count("yupan_anomalies", check=anomaly["check"], status=decision.status)
+            counts.count("yupan_anomalies", check=check_id, status=decision.status)
+        if decision.status == "OPEN" and known.get("since") == decision.at:
+            counts.count("yupan_anomalies_reopened", check=check_id)
+        if decision.status == "RESOLVED":
+            counts.observe("yupan_resolve_seconds", max(0, decision.at - known["opened_at"]) / 1000, check=check_id)
 
     def _remind(self, batch: Batch, check: Check, anomaly: Mapping[str, Any], decision: Decision) -> None:
         """The desk's reminder opens, changes and ends with its anomaly."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
 PROPAGATION = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400)
+LIVES = (10, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 259_200, 604_800)
 SIZES = (1, 10, 100, 1_000, 10_000, 100_000)
 
 
@@ -41,6 +42,14 @@ METRICS = (
     ),
     # what is decided
     Metric("yupan_anomalies", "counter", "Changes of an anomaly's status", ("check", "status")),
+    Metric("yupan_anomalies_reopened", "counter", "Anomalies that opened again within an hour", ("check",)),
+    Metric(
+        "yupan_resolve_seconds",
+        "histogram",
+        "From an anomaly's first opening to its RESOLVED, by the times of the events",
+        ("check",),
+        LIVES,
+    ),
     Metric(
         "yupan_commands",
         "counter",

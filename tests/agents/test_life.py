@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from agents import shell
 from agents.life import REOPENED_WITHIN
 from agents.replay import Input, Replay
 from agents.rules import load_checks
 from schemas.catalogue import EVENTS
 from schemas.fields import millis
+from tests.agents.desk_world import Counted
 
 NOON = 1_795_320_000_000
 MIN = 60_000
@@ -186,6 +188,21 @@ def test_what_opens_about_another_value_of_the_reference_is_another_one(desk: De
     desk.pass_time(31)
     assert desk.story[1:] == [(15, "RESOLVED"), (30, "OPEN")]
     assert desk.anomalies[2]["anomaly_id"] != opened(desk)
+
+
+def test_how_long_it_took_and_what_came_again_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted()
+    monkeypatch.setattr(shell, "NoCounts", lambda: counted)
+    desk = Desk()
+    desk.state(0, "crm.status", "active")
+    desk.pass_time(11)
+    reopened(desk, 30)
+    assert counted.counts["yupan_anomalies_reopened", "activation"] == 1
+    assert [seconds for name, seconds in counted.observed if name == "yupan_resolve_seconds"] == [300.0]
+    desk.order(41, "ACKNOWLEDGE", opened(desk))
+    desk.state(45, "hlr.status", "active")
+    assert [seconds for name, seconds in counted.observed if name == "yupan_resolve_seconds"] == [300.0, 2_100.0]
+    assert counted.counts["yupan_anomalies_reopened", "activation"] == 1
 
 
 def test_what_opens_again_is_open_and_not_acknowledged(desk: Desk) -> None:
