@@ -91,6 +91,8 @@ def shown(stack: Live) -> Mapping[str, dict[str, Family]]:
     stack.publish(COMMAND, command("nobody", number), command(strayed, stray, "REPAIR"))
     stack.publish(STATE, state(number, "hlr", "status", "active"))
     stack.settle()
+    stack.publish(STATE, state(number, "hlr", "status", "barred"))
+    wait_for(lambda: stack.metric("decide", "yupan_anomalies_reopened_total") >= 1, what="it has opened again")
     wait_for(lambda: stack.metric("decide", "yupan_consumer_lag_records") == 0)
     wait_for(lambda: stack.metric("decide", "yupan_alerts_total") >= 1, what="technicians were told")
     shadow.unlink()
