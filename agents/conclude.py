@@ -286,20 +286,28 @@ class Conclusions:
         example: str | None = None,
     ) -> None:
         """What is open was part of one group and is part of another: tell the incidents. `example`: whose, masked."""
+        before = groups[0]
         for group, change in changes(check, *groups):
-            record = {
-                "check": check.id,
-                "cause_code": group.anomaly["cause_code"],
-                "cell": group.cell,
-                "region": group.region,
-                "severity": anomalies.severity_of(check, group.anomaly),
-                "change": change,
-                "example": example,
-                "cutover": group.anomaly.get("cutover"),
-                "occurred_at": decision.at,
-            }
-            event_id = f"{group.anomaly['id']}|{change}|{decision.cause_id}"
-            self.shell.emit(batch, INCIDENT, record, event_id, traceparent=decision.traceparent)
+            was = anomalies.severity_of(check, before.anomaly) if before and change == "GRAVER" else None
+            self._bring(batch, check, group, change, decision, example=example, was=was)
+
+    def _bring(
+        self, batch: Batch, check: Check, group: Group, change: str, decision: Decision, **more: str | None
+    ) -> None:
+        record = {
+            "check": check.id,
+            "cause_code": group.anomaly["cause_code"],
+            "cell": group.cell,
+            "region": group.region,
+            "severity": anomalies.severity_of(check, group.anomaly),
+            "change": change,
+            "again": change == "JOINS" and "since" in group.anomaly,
+            "cutover": group.anomaly.get("cutover"),
+            "occurred_at": decision.at,
+            **more,
+        }
+        event_id = f"{group.anomaly['id']}|{change}|{decision.cause_id}"
+        self.shell.emit(batch, INCIDENT, record, event_id, traceparent=decision.traceparent)
 
     def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
         """The anomaly, then its reminder; nothing of one that opened in shadow."""

@@ -2,7 +2,8 @@
 
 An incident is told when it has lasted for a moment (`wait`), and is over when none has been open for as long: what
 heals by itself at once, or comes and goes, is not told again and again. While it fires, it is told anew when it has hit
-twice as many. One that comes back within an hour is the same.
+twice as many, when it is graver, or is less so for a moment, and once a day: so it is known to who reads the topic from
+its beginning, however long ago it began. One that comes back within an hour is the same.
 
 Ledger record `~incident/KEY`, KEY being that of `yupan.internal.incident.v1`: `Incident`.
 """
@@ -12,12 +13,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 EXAMPLES = 5
 """Masked customers that an alert names."""
 REMEMBERED = 3_600_000
 """Milliseconds after its end in which an incident that comes back is the same one."""
+AGAIN = 86_400_000
+"""Milliseconds after which one that fires is told again; less than the topic of alerts keeps."""
+LOOK = 3_600_000
+"""Milliseconds after which one that is too small is looked at again, at most: its file may say less by then."""
 RANK = ("WARNING", "MINOR", "MAJOR", "CRITICAL")
 """Severities, the gravest last."""
 
@@ -47,15 +52,19 @@ class Incident(TypedDict):
     open: int
     """Anomalies that are open."""
     hit: int
-    """Anomalies that were, all together."""
+    """Anomalies that were, all together; one that opens again counts once."""
     told: int
     """What `hit` was when it was told last."""
+    told_at: NotRequired[int]
     severity: str
+    """Of one that fires as it was told last, else the gravest that is open."""
+    severities: NotRequired[dict[str, int]]
+    """How many are open of each; left out by older records: all are of `severity`."""
     examples: list[str]
     ended_at: int | None
     """When it was told to be over, the last time."""
     due: int | None
-    """When to look again: to tell it, to end it, to forget it."""
+    """When to look again: to tell it (again), to end it, to forget it."""
 
 
 class Change(NamedTuple):
@@ -69,53 +78,77 @@ def joined(known: Incident | None, record: Mapping[str, Any], cause_id: str, ale
     """An anomaly has opened."""
     at = record["occurred_at"]
     incident = _new(record, cause_id) if known is None or _is_past(known, at) else known
-    severity = max(incident["severity"], record["severity"], key=RANK.index)
-    is_graver = severity != incident["severity"]
+    before = incident["open"]
     incident = _with(
         incident,
-        open=incident["open"] + 1,
-        hit=incident["hit"] + 1,
-        severity=severity,
+        open=before + 1,
+        hit=max(incident["hit"] + (not record["again"]), before + 1),
+        severities=_counted(incident, joins=record["severity"]),
         examples=shown(incident["examples"], record["example"]),
     )
     if incident["status"] == "FIRING":
-        tell = is_graver or incident["hit"] >= 2 * incident["told"]
-        changed = _with(incident, due=None, told=incident["hit"] if tell else incident["told"])
-        return Change(changed, "FIRING" if tell else None)
-    if incident["open"] < alerting.at_least:
-        return Change(_with(incident, status="GATHERING", due=None))
-    waits = incident["status"] == "GATHERING" and incident["due"] is not None
-    return Change(incident if waits else _with(incident, status="GATHERING", due=at + alerting.wait))
+        return _fires(incident, at, alerting)
+    return _gathers(incident, at, alerting, before)
 
 
-def graver(known: Incident | None, record: Mapping[str, Any]) -> Change:
-    """One of the anomalies is graver than it was."""
-    if known is None or RANK.index(record["severity"]) <= RANK.index(known["severity"]):
+def graver(known: Incident | None, record: Mapping[str, Any], alerting: Alerting) -> Change:
+    """One of the anomalies is graver than it was, or less so."""
+    if known is None or known["open"] == 0:
         return Change(known)
-    incident = _with(known, severity=record["severity"])
-    return Change(incident, "FIRING" if incident["status"] == "FIRING" else None)
+    severities, at = _counted(known, leaves=record["was"], joins=record["severity"]), record["occurred_at"]
+    incident = _with(known, severities=severities)
+    if incident["status"] == "FIRING":
+        return _fires(incident, at, alerting)
+    return _gathers(incident, at, alerting, incident["open"])
 
 
 def left(known: Incident | None, record: Mapping[str, Any], alerting: Alerting) -> Change:
     """An anomaly has ended."""
     if known is None or known["open"] == 0:
         return Change(known)  # it had joined before incidents were counted
-    incident = _with(known, open=known["open"] - 1)
+    at, before = record["occurred_at"], known["open"]
+    incident = _with(known, open=before - 1, severities=_counted(known, leaves=record["severity"]))
     if incident["status"] == "FIRING":
-        return Change(incident if incident["open"] else _with(incident, due=record["occurred_at"] + alerting.wait))
-    if incident["open"] >= alerting.at_least:
-        return Change(incident)
-    return Change(_with(incident, due=None) if incident["open"] else _rested(incident))
+        return _fires(incident, at, alerting)
+    return _gathers(incident, at, alerting, before) if incident["open"] else Change(_rested(incident))
 
 
 def fall_due(incident: Incident, at: int, alerting: Alerting) -> Change:
     """The time to look again has come."""
-    if incident["status"] == "FIRING":
-        over = _with(incident, status="OVER", ended_at=at, due=at + REMEMBERED)
-        return Change(_with(incident, due=None)) if incident["open"] else Change(over, "RESOLVED")
-    if incident["open"] >= alerting.at_least:
-        return Change(_with(incident, status="FIRING", told=incident["hit"], due=None), "FIRING")
-    return Change(_with(incident, due=None) if incident["open"] else None)
+    is_open = incident["open"] > 0
+    if incident["status"] == "FIRING" and not is_open:
+        return Change(_with(incident, status="OVER", ended_at=at, due=at + REMEMBERED), "RESOLVED")
+    if incident["status"] == "FIRING" or incident["open"] >= alerting.at_least:
+        return _told(incident, at)
+    return _gathers(incident, at, alerting, incident["open"]) if is_open else Change(None)
+
+
+def _fires(incident: Incident, at: int, alerting: Alerting) -> Change:
+    """One that fires has changed: it is told anew at once when that is worse, else looked at in time."""
+    soon = at + alerting.wait
+    if not incident["open"]:
+        return Change(_with(incident, due=soon))
+    rank, known = RANK.index(_gravest(incident)), RANK.index(incident["severity"])
+    if rank > known or incident["hit"] >= 2 * incident["told"]:
+        return _told(incident, at)
+    if rank < known:
+        return Change(_with(incident, due=min(soon, incident["due"] or soon)))
+    return Change(_with(incident, due=max(at, incident.get("told_at", at) + AGAIN)))
+
+
+def _gathers(incident: Incident, at: int, alerting: Alerting, before: int) -> Change:
+    """One that is not told yet is looked at when it has lasted. `before`: how many were open until now."""
+    due = at + alerting.wait
+    if incident["open"] < alerting.at_least:
+        due = at + max(alerting.wait, min(at - incident["first_at"], LOOK))
+    elif before >= alerting.at_least and incident["due"] is not None:
+        due = min(due, incident["due"])
+    return Change(_with(incident, status="GATHERING", severity=_gravest(incident), due=due))
+
+
+def _told(incident: Incident, at: int) -> Change:
+    told = {"severity": _gravest(incident), "told": incident["hit"], "told_at": at, "due": at + AGAIN}
+    return Change(_with(incident, status="FIRING", **told), "FIRING")
 
 
 def _new(record: Mapping[str, Any], cause_id: str) -> Incident:
@@ -130,6 +163,7 @@ def _new(record: Mapping[str, Any], cause_id: str) -> Incident:
         "hit": 0,
         "told": 0,
         "severity": record["severity"],
+        "severities": {},
         "examples": [],
         "ended_at": None,
         "due": None,
@@ -146,6 +180,25 @@ def _is_past(incident: Incident, at: int) -> bool:
     """One that fires again is not, whenever it was over before: its end is still to be told."""
     ended = incident["ended_at"]
     return incident["status"] == "OVER" and ended is not None and at > ended + REMEMBERED
+
+
+def _counted(incident: Incident, *, leaves: str | None = None, joins: str | None = None) -> dict[str, int]:
+    """How many are open of each severity, when one leaves and one joins."""
+    counts = {**_severities(incident)}
+    if leaves is not None:  # its check's file may have said another severity when it joined
+        name = leaves if leaves in counts else min(counts, key=RANK.index)
+        counts[name] -= 1
+    if joins is not None:
+        counts[joins] = counts.get(joins, 0) + 1
+    return {name: count for name, count in counts.items() if count}
+
+
+def _severities(incident: Incident) -> Mapping[str, int]:
+    return incident.get("severities", {incident["severity"]: incident["open"]})
+
+
+def _gravest(incident: Incident) -> str:
+    return max(_severities(incident), key=RANK.index)
 
 
 def shown(examples: list[str], example: str | None) -> list[str]:

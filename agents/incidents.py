@@ -48,7 +48,7 @@ class Incidents:
         if record["change"] == "JOINS":
             change = joined(known, record, f"{event.source}|{event.id}", alerting)
         else:
-            change = left(known, record, alerting) if record["change"] == "LEAVES" else graver(known, record)
+            change = (left if record["change"] == "LEAVES" else graver)(known, record, alerting)
         self._keep(batch, key, known, change, record["occurred_at"], event.traceparent)
 
     def _passed(self, batch: Batch, key: str, alerting: Alerting, at: int) -> Incident | None:
@@ -135,8 +135,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "RESOLVED": "已恢复",
         "cell": "小区 {}",
         "region": "{}",
-        "one": "{} 位客户",
-        "many": "{} 位客户",
+        "one": "{} 项异常",
+        "many": "{} 项异常",
         "colon": "：",
         "comma": "，",
     },
@@ -145,8 +145,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "RESOLVED": " is over",
         "cell": "cell {}",
         "region": "{}",
-        "one": "{} customer",
-        "many": "{} customers",
+        "one": "{} anomaly",
+        "many": "{} anomalies",
         "colon": ": ",
         "comma": ", ",
     },

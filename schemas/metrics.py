@@ -83,11 +83,17 @@ METRICS = (
         "Automatic repairs: sent, dry_run (would be), capped (no slot today), done, refused, failed",
         ("check", "outcome"),
     ),
-    Metric("yupan_alerts", "counter", "Incidents told to technicians: begun or grown, and over", ("check", "status")),
+    Metric(
+        "yupan_alerts",
+        "counter",
+        "Incidents told to technicians: begun, grown or still there, and over",
+        ("check", "status"),
+    ),
     Metric("yupan_pops", "counter", "Screen pops sent, by the caller's segment", ("segment",)),
     Metric("yupan_calls", "counter", "Call phases tagged, by segment", ("segment",)),
     Metric("yupan_ids_dropped", "counter", "Ids of occurrences forgotten before their 24 h", ("topic",)),
     Metric("yupan_waits_dropped", "counter", "Transactions given up: a customer had too many", ("check",)),
+    Metric("yupan_works_dropped", "counter", "Works on systems forgotten: a partition knew of too many", ()),
     Metric(
         "yupan_propagation_seconds",
         "histogram",

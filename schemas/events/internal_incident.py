@@ -16,12 +16,18 @@ class InternalIncident(TypedDict):
     cell: str | None
     region: str | None
     severity: Severity
-    change: Annotated[str, enum("IncidentChange", "JOINS", "LEAVES", "GRAVER")]
-    """It is open from now on, is so no more, or is graver than it was."""
+    change: Annotated[str, enum("IncidentChange", "JOINS", "LEAVES", "GRAVER", "HEALED")]
+    """It is open from now on, is so no more, is of another severity, or has ended in the window of works that began
+    after its drift."""
     example: str | None
     """Whose it is, masked; None of a cell or region."""
+    again: bool | None
+    """It joins and was open before: nothing new was hit."""
+    was: str | None
+    """Of GRAVER: the severity that it had."""
     cutover: str | None
-    """The works in whose window its drift began: then it is part of their closing report, and of no incident."""
+    """The works in whose window its drift began: then it is part of their closing report, and of no incident.
+    Of HEALED: in whose window it ended."""
     occurred_at: Millis
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from agents.conclude import INCIDENT, Conclusions
 from agents.cutovers import ALERT, Closings
-from agents.incident import REMEMBERED, Alerting, Incident, fall_due, joined, left
 from agents.incidents import Incidents
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
@@ -20,210 +20,16 @@ from agents.shell import Shell
 from schemas.catalogue import EVENTS
 from schemas.codec import codecs
 from schemas.fields import iso
+from tests.agents.test_incident import HOUR, MIN, T0, WAIT, S, told
 
-T0 = 1_795_320_000_000
-S, MIN, HOUR = 1_000, 60_000, 3_600_000
-WAIT = 10 * S
 STATE, USAGE = "yupan.state.v1", "yupan.usage.v1"
 
 
-def told(at: int, severity: str = "MAJOR", example: str | None = "86138****8000") -> dict[str, Any]:
-    return {
-        "check": "activation",
-        "cause_code": "hlr.status.missing",
-        "severity": severity,
-        "example": example,
-        "occurred_at": T0 + at,
-    }
-
-
-class Story:
-    """One incident and what is told of it: (seconds, status, hit)."""
-
-    def __init__(self, **alerting: Any) -> None:
-        self.alerting = Alerting(**alerting)
-        self.incident: Incident | None = None
-        self.said: list[tuple[float, str, int]] = []
-        self.ids: list[str] = []
-        self.number = 0
-
-    def _take(self, change: Any, at: int) -> None:
-        self.incident = change.incident
-        if change.tell is not None:
-            assert self.incident is not None
-            self.said.append((at / S, change.tell, self.incident["hit"]))
-            self.ids.append(self.incident["id"])
-
-    def until(self, at: int) -> None:
-        """Whatever falls due before."""
-        while self.incident is not None and self.incident["due"] is not None and self.incident["due"] <= T0 + at:
-            due = self.incident["due"]
-            self._take(fall_due(self.incident, due, self.alerting), due - T0)
-
-    def joins(self, at: int, **more: Any) -> None:
-        self.until(at)
-        self.number += 1
-        self._take(joined(self.incident, told(at, **more), f"e{self.number}", self.alerting), at)
-
-    def leaves(self, at: int) -> None:
-        self.until(at)
-        self._take(left(self.incident, told(at), self.alerting), at)
-
-
-def test_one_that_lasts_is_told_after_a_moment_and_when_it_is_over() -> None:
-    story = Story()
-    story.joins(0)
-    story.leaves(60 * S)
-    story.until(HOUR)
-    assert story.said == [(10, "FIRING", 1), (70, "RESOLVED", 1)]
-    assert story.incident is not None  # remembered for an hour
-    story.until(3 * HOUR)
-    assert story.incident is None
-
-
-def test_what_heals_at_once_is_not_told() -> None:
-    story = Story()
-    for second in range(0, 600, 20):
-        story.joins(second * S)
-        story.leaves(second * S + 9 * S)
-    assert story.said == []
-    assert story.incident is None
-
-
-def test_fifty_thousand_customers_are_one_incident_of_few_messages() -> None:
-    story = Story()
-    for number in range(50_000):
-        story.joins(10 * number)
-    for number in range(50_000):
-        story.leaves(600 * S + 10 * number)
-    story.until(2 * HOUR - 1)
-    assert len(set(story.ids)) == 1
-    assert story.said[0] == (10, "FIRING", 1_000)
-    assert [hit for _, _, hit in story.said] == [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 50_000]
-    assert story.said[-1][1] == "RESOLVED"
-
-
-def test_that_comes_and_goes_stays_one() -> None:
-    story = Story()
-    for minute in range(5):
-        story.joins(minute * MIN)
-        story.leaves(minute * MIN + 55 * S)
-    story.until(HOUR)
-    assert [status for _, status, _ in story.said] == ["FIRING", "FIRING", "FIRING", "RESOLVED"]  # 1, 2, 4 and the end
-    assert len(set(story.ids)) == 1
-
-
-def test_back_within_an_hour_it_is_the_same_and_later_another() -> None:
-    story = Story()
-    story.joins(0)
-    story.leaves(MIN)
-    story.joins(30 * MIN)
-    story.leaves(40 * MIN)
-    assert story.said[-1][1] == "FIRING"
-    story.joins(3 * HOUR)
-    story.until(4 * HOUR)
-    assert [status for _, status, _ in story.said] == ["FIRING", "RESOLVED", "FIRING", "RESOLVED", "FIRING"]
-    first, _, again, _, other = story.ids
-    assert first == again != other
-
-
-def test_one_that_fires_again_and_is_hit_while_it_rests_stays_one_and_is_over_once() -> None:
-    story = Story()
-    story.joins(0)
-    story.leaves(MIN)
-    story.joins(30 * MIN)
-    story.leaves(90 * MIN)  # more than an hour after it was over the first time
-    story.joins(90 * MIN + 5 * S)
-    story.leaves(100 * MIN)
-    story.until(2 * HOUR)
-    assert [status for _, status, _ in story.said] == ["FIRING", "RESOLVED", "FIRING", "RESOLVED"]
-    assert len(set(story.ids)) == 1
-
-
-def test_fewer_than_its_least_are_none() -> None:
-    story = Story(at_least=3)
-    story.joins(0)
-    story.joins(20 * S)
-    story.until(10 * MIN)
-    assert story.said == []
-    story.joins(11 * MIN)
-    story.leaves(11 * MIN + 5 * S)  # before it was told
-    story.until(20 * MIN)
-    assert story.said == []
-    story.joins(21 * MIN)
-    story.until(22 * MIN)
-    assert [status for _, status, _ in story.said] == ["FIRING"]
-    story.leaves(23 * MIN)
-    story.until(40 * MIN)
-    assert len(story.said) == 1  # it is over when none is open
-    story.leaves(41 * MIN)
-    story.leaves(42 * MIN)
-    story.until(43 * MIN)
-    assert story.said[-1][1] == "RESOLVED"
-
-
-def test_a_graver_one_is_told_at_once() -> None:
-    story = Story()
-    story.joins(0, severity="MINOR")
-    story.joins(1 * S, severity="MINOR")
-    story.joins(2 * S, severity="MINOR")
-    story.joins(MIN, severity="CRITICAL")
-    assert [(at, status) for at, status, _ in story.said] == [(10, "FIRING"), (60, "FIRING")]
-    assert story.incident is not None
-    assert story.incident["severity"] == "CRITICAL"
-
-
-def test_examples_are_few_and_different() -> None:
-    story = Story()
-    for number in range(20):
-        story.joins(number, example=f"86138****{number // 2:04}")
-    assert story.incident is not None
-    assert story.incident["examples"] == [f"86138****{n:04}" for n in range(5)]
-
-
-def test_nobody_leaves_what_he_never_joined() -> None:
-    story = Story()
-    story.leaves(0)
-    assert story.incident is None
-    story.joins(S)
-    story.until(MIN)
-    story.leaves(2 * MIN)
-    story.leaves(3 * MIN)
-    story.until(4 * MIN)
-    assert [status for _, status, _ in story.said] == ["FIRING", "RESOLVED"]
-
-
-def test_any_history_is_told_in_turns() -> None:
-    """FIRING comes first, RESOLVED ends it, the count never falls within a life; at the end all is over."""
-    seed = random.randrange(1 << 30)
-    chance = random.Random(seed)
-    story, at, opened = Story(at_least=chance.randrange(1, 4), wait=chance.randrange(20) * S), 0, 0
-    for _ in range(3_000):
-        at += chance.randrange(2 * MIN) if chance.random() < 0.99 else 2 * HOUR
-        if opened and chance.random() < 0.52:
-            story.leaves(at)
-            opened -= 1
-        else:
-            story.joins(at)
-            opened += 1
-        assert story.incident is None or story.incident["open"] == opened, seed
-    for _ in range(opened):
-        story.leaves(at)
-    story.until(at + 2 * REMEMBERED)
-    assert story.incident is None, seed
-    before = "RESOLVED"
-    for _, status, _ in story.said:
-        assert (before, status) != ("RESOLVED", "RESOLVED"), seed
-        before = status
-    assert before == "RESOLVED", seed
-
-
-# --- with the checks
-
-
-def replayed(*events: tuple[str, dict[str, Any], int], until: int = HOUR) -> list[dict[str, Any]]:
+def replayed(
+    *events: tuple[str, dict[str, Any], int], until: int = HOUR, repairs: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """What is told of anomalies and alerts; an event is its topic, its fields and its time (ms)."""
-    replay, lines = Replay(load_checks()), []
+    replay, lines = Replay(load_checks(repairs=repairs)), []
     for number, (topic, record, at) in enumerate(events):
         made = EVENTS[topic].from_json({**record, "occurred_at": T0 + at})
         lines += replay.feed(Input(topic, made, f"e{number}"))
@@ -256,7 +62,7 @@ def test_customers_of_one_region_check_and_cause_are_one_incident() -> None:
         assert len({a["incident_id"] for a in mine}) == 1
         assert {a["check"] for a in mine} == {"activation"}
     assert found[0]["at"] == iso(T0 + 10 * MIN + WAIT)
-    assert "位客户" in found[0]["summary"]
+    assert "，6 项异常，" in found[0]["summary"]
     assert number(1) not in str(found)
 
 
@@ -272,6 +78,32 @@ def test_evidence_that_tells_another_cause_moves_an_anomaly() -> None:
         ("FIRING", iso(T0 + 20 * MIN + WAIT)),
         ("RESOLVED", iso(T0 + 30 * MIN + WAIT)),
     ]
+
+
+def test_one_customer_who_comes_and_goes_is_one_anomaly_of_a_count() -> None:
+    wrong = {"value": "active"}
+    events = [suspended(1, 0), suspended(2, 0), barred(1, 0), barred(2, 0), (STATE, barred(1, 0)[1] | wrong, MIN)]
+    for quarter in range(1, 6):  # the HLR is wrong, and right again past the deadline
+        events.append((STATE, barred(2, 0)[1] | wrong, quarter * 15 * MIN))
+        events.append(barred(2, quarter * 15 * MIN + 12 * MIN))
+    found = alerts(replayed(*events, until=2 * HOUR))
+    assert [(a["told"], a["count"]) for a in found] == [("FIRING", 1), ("FIRING", 2)]
+
+
+def test_what_a_repair_made_graver_counts_until_it_has_healed() -> None:
+    due = 10 * MIN
+    opened = [line for line in replayed(suspended(1, 0), repairs={"activation": "on"}) if line["kind"] == "repair"]
+    refused = {"repair_id": opened[0]["repair_id"], "msisdn": number(1), "outcome": "REFUSED"}
+    events = [suspended(1, 0), suspended(2, S), ("yupan.repair-result.v1", refused, due + 30 * S), barred(1, due + MIN)]
+    replay = Replay(load_checks(repairs={"activation": "on"}))
+    for n, (topic, record, at) in enumerate(events):
+        list(replay.feed(Input(topic, EVENTS[topic].from_json({**record, "occurred_at": T0 + at}), f"e{n}")))
+        list(replay.finish(T0 + at))
+    kept = replay.worlds[0].records["~incident/activation|region:nanchang|hlr.status.missing"]
+    assert (kept["severity"], kept["severities"]) == ("CRITICAL", {"MAJOR": 1})
+    list(replay.finish(T0 + due + 2 * MIN))
+    kept = replay.worlds[0].records["~incident/activation|region:nanchang|hlr.status.missing"]
+    assert (kept["severity"], kept["severities"]) == ("MAJOR", {"MAJOR": 1})
 
 
 def test_a_late_counterpart_alerts_nobody() -> None:

@@ -92,7 +92,7 @@ def test_many_customers_are_one_message_and_one_end(desk: Desk, alerting: Worker
     wait_for(lambda: desk.gateway.of(incident["incident_id"]), SOON_S, what="the gateway was told")
     (alert,) = (a for a in desk.alertmanager.alerts() if a["labels"]["region"] == here)
     assert alert["labels"]["severity"] == "major"
-    assert alert["annotations"]["summary"] == f"激活异常：{here}，30 位客户，hlr.status.missing"
+    assert alert["annotations"]["summary"] == f"激活异常：{here}，30 项异常，hlr.status.missing"
     assert not any(number in str(desk.gateway.told) for number in numbers)
     desk.heal(numbers)
     assert desk.incident(here, "RESOLVED")["count"] == 30
