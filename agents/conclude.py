@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from agents import anomalies, life, reminders, shadow
 from agents.baseline import is_in
-from agents.cutover import collecting
+from agents.cutover import collecting, healing
 from agents.event import Event
 from agents.ports import Batch, Fired, rearm
 from agents.reminding import Why, remind, withdraw
@@ -59,8 +59,9 @@ class Group(NamedTuple):
 
     @property
     def key(self) -> tuple[str | None, ...]:
-        """What is equal for all that are one incident of a check."""
-        return self.anomaly["cause_code"], self.region, self.cell, self.anomaly.get("cutover")
+        """What is equal for all that are one incident of a check; of works, one report has all that they began."""
+        works = self.anomaly.get("cutover")
+        return (works,) if works else (self.anomaly["cause_code"], self.region, self.cell)
 
 
 def changes(check: Check, before: Group | None, after: Group | None) -> Iterator[tuple[Group, str]]:
@@ -274,8 +275,19 @@ class Conclusions:
 
     def _join(self, batch: Batch, check: Check, msisdn: str, before: Wait | None, outcome: Outcome) -> None:
         """Bring what is open, or is so no more, to its incident."""
-        groups = _group(check, before), _group(check, outcome.wait)
-        self.join(batch, check, groups, outcome.decisions[-1], mask(msisdn))
+        groups, decision = (_group(check, before), _group(check, outcome.wait)), outcome.decisions[-1]
+        self.join(batch, check, groups, decision, mask(msisdn))
+        if before is not None and groups[0] is not None and decision.status == "RESOLVED":
+            self._heal(batch, check, before, groups[0], decision)
+
+    def _heal(self, batch: Batch, check: Check, wait: Wait, group: Group, decision: Decision) -> None:
+        """Tell works that drift from before them has ended in their window."""
+        known = None if "cutover" in group.anomaly else batch.get(CUTOVERS)
+        if known is not None:
+            reads = self.checks.rules[check.id].watches
+            works = healing(known["windows"], reads, wait["region"], wait["since"], decision.at)
+            if works is not None:
+                self._bring(batch, check, group, "HEALED", decision, cutover=works)
 
     def join(
         self,

@@ -1,15 +1,17 @@
 """Works on systems, 割接 (#31): drift that begins in their window is collected and reported once, at the end. Pure.
 
-Ledger record `~cutovers`, one a partition: `{"v": 1, "windows": {ID: Window}}`, of those that are not long over.
+Ledger record `~cutovers`, one a partition: `{"v": 1, "windows": {ID: Window}}`, of those that are not long over, and
+not too many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 KEPT = 7 * 86_400_000
 """Milliseconds after its end for which a window is remembered: what it began may open late."""
+MOST_WINDOWS = 128
 
 
 class Window(TypedDict):
@@ -20,7 +22,6 @@ class Window(TypedDict):
     """Empty: everywhere."""
     starts_at: int
     ends_at: int
-    title: dict[str, str]
     told_at: int
     cancelled: bool
 
@@ -28,33 +29,53 @@ class Window(TypedDict):
 Windows = Mapping[str, Window]
 
 
-def with_cutover(windows: Windows, record: Mapping[str, Any], now: int) -> Windows:
-    """`windows` with a record of `yupan.cutover.v1`; the very same when a newer one is known."""
+def with_cutover(windows: Windows, record: Mapping[str, Any], now: int) -> tuple[Windows, int]:
+    """`windows` with a record of `yupan.cutover.v1`, the very same when a newer one is known; and how many are dropped.
+
+    Of too many those go first that have ended, the oldest before the others, then those that begin last.
+    """
     known = windows.get(record["cutover_id"])
     if known is not None and known["told_at"] >= record["occurred_at"]:
-        return windows
+        return windows, 0
     window: Window = {
         "systems": list(record["systems"]),
         "regions": list(record["regions"]),
         "starts_at": record["starts_at"],
         "ends_at": record["ends_at"],
-        "title": dict(record["title"]),
         "told_at": record["occurred_at"],
         "cancelled": record["action"] == "CANCELLED",
     }
     recent = {name: each for name, each in windows.items() if each["ends_at"] + KEPT >= now}
-    return {**recent, record["cutover_id"]: window}
+    found = {**recent, record["cutover_id"]: window}
+    dropped = sorted(found, key=lambda name: _worth(found[name], now))[: max(0, len(found) - MOST_WINDOWS)]
+    return {name: each for name, each in found.items() if name not in dropped}, len(dropped)
 
 
 def collecting(windows: Windows, reads: Iterable[str], region: str | None, since: int) -> str | None:
     """The works that drift of `reads` (`system.attribute`) in a region belongs to that began at `since` (ms)."""
-    systems = {name.partition(".")[0] for name in reads}
-    found = (
-        (window["starts_at"], name)
-        for name, window in windows.items()
-        if not window["cancelled"]
-        and window["starts_at"] <= since <= window["ends_at"]
-        and not systems.isdisjoint(window["systems"])
-        and (not window["regions"] or region in window["regions"])
-    )
+    return max(_at(windows, reads, region, since), default=(0, None))[1]
+
+
+def healing(windows: Windows, reads: Iterable[str], region: str | None, since: int, at: int) -> str | None:
+    """The works in whose window drift ended, at `at` (ms), that had begun before them, at `since`."""
+    found = (one for one in _at(windows, reads, region, at) if since < one[0])
     return max(found, default=(0, None))[1]
+
+
+def _at(windows: Windows, reads: Iterable[str], region: str | None, at: int) -> Iterator[tuple[int, str]]:
+    """When the works begin that are under way at `at` on what is read, and their ids."""
+    systems = {name.partition(".")[0] for name in reads}
+    for name, window in windows.items():
+        if (
+            not window["cancelled"]
+            and window["starts_at"] <= at <= window["ends_at"]
+            and not systems.isdisjoint(window["systems"])
+            and (not window["regions"] or region in window["regions"])
+        ):
+            yield window["starts_at"], name
+
+
+def _worth(window: Window, now: int) -> tuple[bool, int]:
+    if window["ends_at"] < now:
+        return False, window["ends_at"]
+    return True, -window["starts_at"]

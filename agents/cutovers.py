@@ -6,12 +6,12 @@ Ledger record `~closing/ID`, on the partition of the works' id: `Closing`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from agents.conclude import CUTOVERS, INCIDENT, Conclusions
 from agents.cutover import KEPT, with_cutover
 from agents.event import Event
-from agents.incident import shown
+from agents.incident import AGAIN, shown
 from agents.ports import Batch, Fired
 from agents.shell import Shell
 
@@ -22,9 +22,24 @@ CHECK = "cutover"
 """Instead of a check's id in the report."""
 DEADLINE = "closing"
 SETTLES = 10_000
-"""Milliseconds after the last deadline of a window's drift before the report."""
+"""Milliseconds after the last deadline of a window's drift before the report, and after what is news later."""
 LONGEST = 3_600_000
 """Milliseconds after the end of the works for which the report waits at most."""
+
+
+class Sums(NamedTuple):
+    """Of all checks together."""
+
+    opened: int
+    still: int
+    """How many of them are open."""
+    older: int = 0
+    """What the works healed."""
+
+    def is_news_after(self, told: Sums) -> bool:
+        """Whether a report that told `told` is to be told anew: over, or not so after all, or twice as many."""
+        is_open = self.still > 0
+        return is_open != (told.still > 0) or (is_open and self.opened >= 2 * told.opened)
 
 
 class Closing(TypedDict):
@@ -37,9 +52,13 @@ class Closing(TypedDict):
     """When what is known of them was told."""
     starts_at: int
     due: int | None
-    """When to report; None: it was reported."""
+    """When to report; None: it was reported, and nothing new is to be told."""
     checks: dict[str, list[int]]
-    """Of each check how many opened, and how many of them are open."""
+    """Of each check how many opened, one that opens again counting once, and how many of them are open."""
+    older: NotRequired[dict[str, int]]
+    """Of each check how many from before the works were resolved in their window."""
+    told: NotRequired[list[int]]
+    """How many had opened, and were open, when it was reported last."""
     examples: list[str]
 
 
@@ -59,9 +78,9 @@ class Closings:
             return  # something newer is known
         if record["ends_at"] + KEPT < batch.now():
             return  # they are long over, and perhaps forgotten
-        if record["action"] == "CANCELLED" and known is not None and known["due"] is None:
-            return  # it is closed
         if record["action"] == "CANCELLED":
+            if known is not None and (known["due"] is None or "told" in known):
+                return  # it is closed
             due = max(batch.now(), event.occurred_at)
         else:
             due = record["ends_at"] + self._grace(record["systems"]) + SETTLES
@@ -73,43 +92,47 @@ class Closings:
             "starts_at": record["starts_at"],
             "due": due,
             "checks": {} if known is None else known["checks"],
+            "older": {} if known is None else known.get("older", {}),
             "examples": [] if known is None else known["examples"],
         }
         batch.put(key, closing)
         batch.arm(key, DEADLINE, due, (INCIDENT,))
 
     def collected(self, batch: Batch, event: Event) -> None:
-        """An anomaly whose drift began in the window has opened, or has ended."""
+        """An anomaly whose drift began in the window has opened, or has ended; or an older one has ended in it."""
         record, key = event.record, _key(event.record["cutover"])
         known: Closing | None = batch.get(key)
-        if known is None or record["change"] == "GRAVER":
+        if known is None:
             return
-        joins = record["change"] == "JOINS"
-        opened, still = known["checks"].get(record["check"], [0, 0])
-        counts = [opened + joins, max(0, still + (1 if joins else -1))]
-        closing: Closing = {
-            **known,
-            "checks": {**known["checks"], record["check"]: counts},
-            "examples": shown(known["examples"], record["example"]) if joins else known["examples"],
-        }
+        closing = with_change(known, record)
+        if known["due"] is None:
+            told = known.get("told", [*_sums(known)[:2]])
+            closing = {**closing, "told": told}
+            if _sums(closing).is_news_after(Sums(*told)):
+                due = record["occurred_at"] + SETTLES
+                closing["due"] = due
+                batch.arm(key, DEADLINE, due, (INCIDENT,))
         batch.put(key, closing)
-        if known["due"] is None and _is_open(known) != _is_open(closing):  # after the report: over, or not so after all
-            self._report(batch, record["cutover"], closing, record["occurred_at"], event.traceparent)
 
     def fired(self, batch: Batch, fired: Fired) -> None:
-        """The works are over, and what they began has opened; or that is so long ago that nothing late joins it."""
+        """There is something to report: at the end, of what came late, once a day while something is left.
+
+        Or it is so long ago that nothing late joins it.
+        """
         key = fired.customer
         known: Closing | None = batch.get(key)
         if known is None:
             return
-        if known["due"] is None and not _is_open(known):
+        sums, told = _sums(known), known.get("told")
+        if known["due"] is None and not sums.still:
             batch.delete(key)
             return
-        batch.arm(key, DEADLINE, fired.due_at + KEPT, (INCIDENT,))
-        if known["due"] == fired.due_at:
-            closing: Closing = {**known, "due": None}
-            batch.put(key, closing)
-            self._report(batch, key.removeprefix(_key("")), closing, fired.due_at, None)
+        closing: Closing = {**known, "due": None}
+        if known["due"] is None or told is None or sums.is_news_after(Sums(*told)):
+            closing["told"] = [sums.opened, sums.still]
+            self._report(batch, key.removeprefix(_key("")), closing, fired.due_at)
+        batch.put(key, closing)
+        batch.arm(key, DEADLINE, fired.due_at + (AGAIN if sums.still else KEPT), (INCIDENT,))
 
     def _grace(self, systems: list[str]) -> int:
         """The longest deadline of the checks that read one of these systems."""
@@ -117,57 +140,56 @@ class Closings:
         reads = (rule for rule in rules if {name.partition(".")[0] for name in rule.watches} & set(systems))
         return min(max((rule.within for rule in reads), default=0), LONGEST)
 
-    def _report(self, batch: Batch, cutover_id: str, closing: Closing, at: int, traceparent: str | None) -> None:
-        opened, still = (sum(counts[n] for counts in closing["checks"].values()) for n in (0, 1))
-        status = "FIRING" if still else "RESOLVED"
-        regions = closing["regions"]
+    def _report(self, batch: Batch, cutover_id: str, closing: Closing, at: int) -> None:
+        sums, regions = _sums(closing), closing["regions"]
+        status = "FIRING" if sums.still else "RESOLVED"
         alert = {
             "incident_id": f"cutover-{cutover_id}",
             "check": CHECK,
             "cause_code": cutover_id,
-            "severity": "MAJOR" if still else "WARNING",
+            "severity": "MAJOR" if sums.still else "WARNING",
             "status": status,
-            "count": opened,
+            "count": sums.opened,
             "examples": closing["examples"],
             "cell": None,
             "region": regions[0] if len(regions) == 1 else None,
-            "summary": self._summary(self.language, cutover_id, closing, opened, still),
+            "summary": self._summary(self.language, cutover_id, closing),
             "guidance": {language: self._by_check(language, closing) for language in _WORDS},
             "first_at": closing["starts_at"],
             "occurred_at": at,
         }
-        event_id = f"cutover-{cutover_id}|{status}|{opened}|{still}|{at}"
-        self.shell.emit(batch, ALERT, alert, event_id, traceparent=traceparent)
+        event_id = f"cutover-{cutover_id}|{status}|{sums.opened}|{sums.still}|{at}"
+        self.shell.emit(batch, ALERT, alert, event_id)
         self.shell.counts.count("yupan_alerts", check=CHECK, status=status)
 
-    def _summary(self, language: str, cutover_id: str, closing: Closing, opened: int, still: int) -> str:
+    def _summary(self, language: str, cutover_id: str, closing: Closing) -> str:
         title = closing["title"].get(language) or next(iter(closing["title"].values()), cutover_id)
-        return _WORDS[language]["report"].format(title=title, opened=opened, healed=opened - still, still=still)
+        return _WORDS[language]["report"].format(title=title, **_said(_sums(closing)))
 
     def _by_check(self, language: str, closing: Closing) -> str:
-        """What each check found: new, and left."""
+        """What each check found: new, and left; and what was healed."""
         words, known = _WORDS[language], self.conclusions.checks.by_id
         said = [
-            words["check"].format(
-                title=known[name].title[language] if name in known else name, opened=opened, still=still
-            )
-            for name, (opened, still) in sorted(closing["checks"].items())
+            words["check"].format(title=known[name].title[language] if name in known else name, **_said(sums))
+            for name, sums in sorted(_by_check(closing).items())
         ]
         return words["between"].join(said) or words["nothing"]
 
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "zh": {
-        "report": "{title}收尾报告：新增差异 {opened} 项，已恢复 {healed} 项，未恢复 {still} 项",
-        "check": "{title}新增 {opened}，未恢复 {still}",
+        "report": "{title}收尾报告：新增差异 {opened} 项，已恢复 {healed} 项，未恢复 {still} 项；"
+        "原有差异恢复 {older} 项",
+        "check": "{title}新增 {opened}，未恢复 {still}，原有恢复 {older}",
         "between": "；",
-        "nothing": "窗口内未发现差异",
+        "nothing": "窗口内未发现差异，也无原有差异恢复",
     },
     "en": {
-        "report": "{title}, closing report: {opened} new differences, {healed} healed, {still} left",
-        "check": "{title}: {opened} new, {still} left",
+        "report": "{title}, closing report: {opened} new differences, {healed} healed, {still} left; "
+        "{older} older ones healed",
+        "check": "{title}: {opened} new, {still} left, {older} older healed",
         "between": "; ",
-        "nothing": "no difference began in its window",
+        "nothing": "no difference began in its window, and no older one was healed",
     },
 }
 
@@ -192,13 +214,43 @@ class Cutovers:
             self.closings.told(batch, event)
             return
         known: Mapping[str, Any] = batch.get(CUTOVERS) or {"windows": {}}
-        windows = with_cutover(known["windows"], event.record, batch.now())
+        windows, dropped = with_cutover(known["windows"], event.record, batch.now())
         if windows is not known["windows"]:
             batch.put(CUTOVERS, {"v": 1, "windows": windows})
+        if dropped:
+            self.shell.counts.count("yupan_works_dropped", dropped)
 
 
-def _is_open(closing: Closing) -> bool:
-    return any(still for _, still in closing["checks"].values())
+def with_change(closing: Closing, record: Mapping[str, Any]) -> Closing:
+    """`closing` with a record of `yupan.internal.incident.v1`."""
+    check, change = record["check"], record["change"]
+    if change == "HEALED":
+        older = closing.get("older", {})
+        return {**closing, "older": {**older, check: older.get(check, 0) + 1}}
+    if change == "GRAVER":
+        return closing
+    joins = change == "JOINS"
+    opened, still = closing["checks"].get(check, [0, 0])
+    still = max(0, still + (1 if joins else -1))
+    opened = max(opened + (joins and not record["again"]), still)
+    examples = shown(closing["examples"], record["example"]) if joins else closing["examples"]
+    return {**closing, "checks": {**closing["checks"], check: [opened, still]}, "examples": examples}
+
+
+def _by_check(closing: Closing) -> dict[str, Sums]:
+    found = {name: Sums(opened, still) for name, (opened, still) in closing["checks"].items()}
+    for name, older in closing.get("older", {}).items():
+        found[name] = found.get(name, Sums(0, 0))._replace(older=older)
+    return found
+
+
+def _sums(closing: Closing) -> Sums:
+    found = _by_check(closing).values()
+    return Sums(sum(s.opened for s in found), sum(s.still for s in found), sum(s.older for s in found))
+
+
+def _said(sums: Sums) -> dict[str, int]:
+    return {**sums._asdict(), "healed": sums.opened - sums.still}
 
 
 def _key(cutover_id: str) -> str:

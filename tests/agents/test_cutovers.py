@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from agents.cutover import KEPT, collecting, with_cutover
+from agents.cutover import KEPT, MOST_WINDOWS, Windows, collecting, healing, with_cutover
+from agents.cutovers import with_change
 from agents.replay import Input, Line, Replay
 from agents.rules import load_checks
 from schemas.catalogue import EVENTS
 from schemas.fields import iso
 
 T0 = 1_795_320_000_000
-S, MIN, HOUR = 1_000, 60_000, 3_600_000
+S, MIN, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 STATE, CUTOVER = "yupan.state.v1", "yupan.cutover.v1"
 GRACE = 30 * MIN + 10 * S
 """`sacp-signing` reads the HLR, too, and has the longest deadline of those that do."""
@@ -75,10 +76,11 @@ def test_what_begins_in_the_window_is_reported_once_at_the_end() -> None:
     assert world.alerts == []
     assert world.reports == [(iso(T0 + 3 * HOUR + GRACE), "FIRING", 10)]
     report = world.of("alert")[0]
-    assert report["summary"] == "HLR割接收尾报告：新增差异 10 项，已恢复 6 项，未恢复 4 项"
+    assert report["summary"] == "HLR割接收尾报告：新增差异 10 项，已恢复 6 项，未恢复 4 项；原有差异恢复 0 项"
     for n in range(6, 10):
         world.hlr(6 * HOUR + n * S, n)
-    assert world.reports[1:] == [(iso(T0 + 6 * HOUR + 9 * S), "RESOLVED", 10)]
+    world.until(7 * HOUR)
+    assert world.reports[1:] == [(iso(T0 + 6 * HOUR + 19 * S), "RESOLVED", 10)]
     assert world.alerts == []
 
 
@@ -89,6 +91,87 @@ def test_without_any_drift_the_report_says_so() -> None:
     world.hlr(5 * MIN, 1)
     world.until(9 * HOUR)
     assert world.reports == [(iso(T0 + 3 * HOUR + GRACE), "RESOLVED", 0)]
+
+
+def test_other_evidence_and_what_comes_and_goes_is_one_difference() -> None:
+    world = World()
+    world.works(0, HOUR, 3 * HOUR)
+    world.hlr(0, 2, "active")
+    world.crm(0, 2, "active")
+    world.crm(HOUR + MIN)
+    world.hlr(HOUR + 20 * MIN, value="active")  # missing before: another cause, the same anomaly
+    for quarter in range(4, 8):
+        world.hlr(quarter * 15 * MIN + MIN, 2, "barred")
+        world.hlr(quarter * 15 * MIN + 12 * MIN, 2, "active")
+    world.until(5 * HOUR)
+    assert len({a["anomaly_id"] for a in world.of("anomaly")}) == 2
+    assert (
+        world.of("alert")[0]["summary"] == "HLR割接收尾报告：新增差异 2 项，已恢复 1 项，未恢复 1 项；原有差异恢复 0 项"
+    )
+
+
+def gifts(world: World, at: int, many: int) -> None:
+    """What `gift` waits for 24 h."""
+    for n in range(many):
+        told = {"attribute": "gift", "value": 10, "transaction": f"t{n}", "region": "nanchang"}
+        world.tell(STATE, at, msisdn=number(n), system="crm", **told)
+
+
+def test_what_opens_after_the_report_is_told_when_it_has_doubled() -> None:
+    world = World()
+    world.works(0, HOUR, 3 * HOUR, systems=["ocs", "hlr"])
+    world.crm(HOUR + MIN, 900)
+    gifts(world, 2 * HOUR, 100)
+    world.until(5 * HOUR)
+    assert [(status, count) for _, status, count in world.reports] == [("FIRING", 1)]
+    world.until(27 * HOUR)
+    assert world.reports[1:] == [(iso(T0 + 26 * HOUR + 10 * S), "FIRING", 101)]
+
+
+def test_works_that_seemed_over_are_told_by_what_opens_later() -> None:
+    world = World()
+    world.works(0, HOUR, 3 * HOUR, systems=["ocs"])
+    gifts(world, 2 * HOUR, 100)
+    world.until(27 * HOUR)
+    assert [(status, count) for _, status, count in world.reports] == [("RESOLVED", 0), ("FIRING", 100)]
+
+
+def test_a_report_with_something_left_is_told_again_once_a_day() -> None:
+    world = World()
+    world.works(0, HOUR, 3 * HOUR)
+    world.crm(HOUR + MIN)
+    days = 40
+    world.until(3 * HOUR + GRACE + days * DAY + S)
+    assert world.reports == [(iso(T0 + 3 * HOUR + GRACE + n * DAY), "FIRING", 1) for n in range(days + 1)]
+    assert len({a["incident_id"] for a in world.of("alert")}) == 1
+
+
+def test_older_differences_that_end_in_the_window_are_reported_as_healed() -> None:
+    world = World()
+    for n in range(6):
+        world.crm(0, n, region="jiujiang" if n == 5 else "nanchang")
+    world.works(MIN, HOUR, 3 * HOUR, regions=["nanchang"])
+    world.hlr(50 * MIN, 0)  # before
+    world.crm(90 * MIN, 7)
+    for n in (1, 2, 5):  # the last one elsewhere
+        world.hlr(2 * HOUR, n)
+    (opened,) = (a for a in world.of("anomaly") if a["msisdn"] == number(3) and a["status"] == "OPEN")
+    said = {"command_id": "k", "kind": "WITHDRAW", "anomaly_id": opened["anomaly_id"], "staff": "1001"}
+    world.tell("yupan.command.v1", 2 * HOUR, msisdn=number(3), **said)  # that heals nothing
+    world.hlr(4 * HOUR, 4)  # afterwards
+    world.until(6 * HOUR)
+    (report,) = (a for a in world.of("alert") if a["check"] == "cutover")
+    assert report["count"] == 1
+    assert report["summary"] == "HLR割接收尾报告：新增差异 1 项，已恢复 0 项，未恢复 1 项；原有差异恢复 2 项"
+
+
+def test_a_closing_of_an_older_record_goes_on() -> None:
+    record = {"check": "activation", "change": "JOINS", "again": False, "example": None}
+    older: Any = {"checks": {"activation": [3, 0]}, "examples": []}
+    joined = with_change(older, record)
+    assert with_change(joined, {**record, "change": "HEALED"}).get("older") == {"activation": 1}
+    assert joined["checks"] == {"activation": [4, 1]}
+    assert with_change(older, {**record, "again": True})["checks"] == {"activation": [3, 1]}
 
 
 def test_other_times_regions_and_systems_are_alerted_as_usual() -> None:
@@ -144,25 +227,46 @@ def test_works_are_forgotten_when_nothing_of_theirs_is_open_any_more() -> None:
     world.until(KEPT + 3 * HOUR)
     assert key in world.replay.worlds[0].records  # its end is still to be told
     world.hlr(KEPT + 4 * HOUR)
+    world.until(KEPT + 5 * HOUR)
     assert world.reports[-1][1:] == ("RESOLVED", 1)
     told = len(world.reports)
-    world.until(2 * KEPT + 3 * HOUR)
+    world.until(2 * KEPT + 5 * HOUR)
     assert world.replay.worlds[0].records.get(key) is None
     assert not [customer for customer, _ in world.replay.worlds[0].armed if customer == key]
-    world.works(2 * KEPT + 4 * HOUR, HOUR, 2 * HOUR, "CHANGED")  # told much too late
-    world.until(2 * KEPT + 5 * HOUR)
+    world.works(2 * KEPT + 6 * HOUR, HOUR, 2 * HOUR, "CHANGED")  # told much too late
+    world.until(2 * KEPT + 7 * HOUR)
     assert len(world.reports) == told
 
 
 def test_an_older_word_about_the_works_does_not_count() -> None:
     told = {"cutover_id": "w", "systems": ["hlr"], "regions": [], "title": {}, "action": "PLANNED"}
     newer = {**told, "starts_at": 5, "ends_at": 9, "occurred_at": 2}
-    windows = with_cutover({}, newer, 0)
-    assert with_cutover(windows, {**newer, "starts_at": 1, "occurred_at": 1}, 0) is windows
+    windows, _ = with_cutover({}, newer, 0)
+    assert with_cutover(windows, {**newer, "starts_at": 1, "occurred_at": 1}, 0)[0] is windows
     assert collecting(windows, ["hlr.status"], None, 5) == "w"
     assert collecting(windows, ["hlr.status"], None, 4) is None
     assert collecting(windows, ["ocs.balance"], None, 5) is None
-    assert with_cutover(windows, {**newer, "cutover_id": "x", "occurred_at": 3}, 9 + KEPT + 1).keys() == {"x"}
+    assert healing(windows, ["hlr.status"], None, 4, 5) == "w"
+    assert healing(windows, ["hlr.status"], None, 5, 6) is None  # it began in the window
+    assert with_cutover(windows, {**newer, "cutover_id": "x", "occurred_at": 3}, 9 + KEPT + 1)[0].keys() == {"x"}
+
+
+def test_of_too_many_works_those_are_forgotten_first_that_are_over() -> None:
+    told = {"systems": ["hlr"], "regions": [], "title": {}, "action": "PLANNED", "occurred_at": 2}
+    windows: Windows = {}
+    for n in range(MOST_WINDOWS):  # two are over at 1,000, the others go on or begin later
+        times = {"starts_at": n, "ends_at": 100 + n if n < 2 else 5_000}
+        windows, dropped = with_cutover(windows, {**told, "cutover_id": str(n), **times}, 0)
+        assert dropped == 0
+    gone = []
+    for n in range(3):
+        before = windows
+        record = {**told, "cutover_id": f"new-{n}", "starts_at": 2_000, "ends_at": 5_000}
+        windows, dropped = with_cutover(before, record, 1_000)
+        assert dropped == 1
+        gone += [name for name in (*before, f"new-{n}") if name not in windows]
+    assert gone[:2] == ["0", "1"]
+    assert gone[2].startswith("new-")
 
 
 def test_drift_of_works_is_not_repaired_by_itself() -> None:
