@@ -148,10 +148,12 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str], None]:
     return check
 
 
-def each(check: Callable[[Any], None]) -> Rule:
-    """A list of which every item keeps `check`."""
+def each(check: Callable[[Any], None], most: int | None = None) -> Rule:
+    """A list of which every item keeps `check`, of at most so many items."""
 
     def check_all(values: list[Any]) -> None:
+        if most is not None and len(values) > most:
+            raise RecordError("too_large", f"has {len(values)} items, at most {most} are taken")
         for value in values:
             check(value)
 
@@ -193,11 +195,14 @@ def _check_id(value: str) -> None:
     check_length(value)
 
 
-def _check_text(text: dict[str, str]) -> None:
+def check_text(text: dict[str, str], most: int | None = None) -> None:
+    """Refuse a text in too many languages, or of more than `most` characters in one of them."""
     if len(text) > LANGUAGES:
         raise RecordError("too_large", f"has {len(text)} languages, at most {LANGUAGES} are taken")
-    for language in text:
+    for language, words in text.items():
         check_length(language, 16)
+        if most is not None:
+            check_length(words, most)
 
 
 TIME = {"type": "long", "logicalType": "timestamp-millis"}
@@ -215,7 +220,7 @@ Value = None | str | int | float | bool
 """The value of a state or fact. Its Avro branches (null, string, long, double, boolean) are fixed for ever."""
 MaybeValue = Annotated[Value, "default null"]
 """A value that may be left out."""
-Text = Annotated[dict[str, str], Rule(_check_text)]
+Text = Annotated[dict[str, str], Rule(check_text)]
 """A text for people: language (`zh`, `en`) to wording."""
 SYSTEMS = ("order", "crm", "hlr", "ocs", "vas", "sacp", "smsc")
 System = Annotated[str, open_set(*SYSTEMS)]

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, TypedDict
 
 from schemas.errors import RecordError
 from schemas.event_type import EventType, Record
-from schemas.fields import SYSTEMS, Id, Millis, Text, each, enum, open_set
+from schemas.fields import SYSTEMS, Id, Millis, Rule, check_length, check_text, each, enum, open_set
+
+REGIONS = 100
+REGION_CHARACTERS = 6_400
+"""Of all regions of some works together: every worker keeps them, for all works that are not long over."""
+TITLE = 500
+"""Characters of a title in one language."""
 
 
 class Cutover(TypedDict):
     """Works were planned, changed or cancelled; without regions they are everywhere."""
 
     cutover_id: Id
-    systems: Annotated[list[str], each(open_set(*SYSTEMS).check)]
-    regions: list[str]
+    systems: Annotated[list[str], each(open_set(*SYSTEMS).check, len(SYSTEMS))]
+    regions: Annotated[list[str], each(check_length, REGIONS)]
     starts_at: Millis
     ends_at: Millis
-    title: Text
+    title: Annotated[dict[str, str], Rule(partial(check_text, most=TITLE))]
     action: Annotated[str, enum("CutoverAction", "PLANNED", "CHANGED", "CANCELLED")]
     occurred_at: Millis
 
 
 def check_cutover(cutover: Record) -> None:
-    """Works end after they begin."""
+    """Works end after they begin, and the names of their regions are not too long."""
+    characters = sum(len(region) for region in cutover["regions"])
+    if characters > REGION_CHARACTERS:
+        raise RecordError(
+            "too_large", f"have {characters} characters, at most {REGION_CHARACTERS} are taken", "regions"
+        )
     if cutover["ends_at"] <= cutover["starts_at"]:
         raise RecordError("bad_value", "is not after starts_at", "ends_at")
 
@@ -59,5 +71,9 @@ EVENT = EventType(
         ("bad_value", {"systems": ["fax"]}),
         ("bad_value", {"ends_at": "2026-11-22T23:00:00+08:00"}),
         ("bad_type", {"regions": None}),
+        ("too_large", {"systems": ["hlr"] * (len(SYSTEMS) + 1)}),
+        ("too_large", {"regions": ["x"] * (REGIONS + 1)}),
+        ("too_large", {"regions": ["x" * 100] * 65}),
+        ("too_large", {"title": {"zh": "割" * (TITLE + 1)}}),
     ),
 )

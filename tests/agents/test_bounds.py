@@ -9,6 +9,7 @@ import pytest
 
 from agents import calls, contacts, profile, reminders, states, tasks, tickets
 from agents.conclude import MOST_WAITS
+from agents.cutover import MOST_WINDOWS, with_cutover
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
 from agents.shell import Shell
@@ -16,7 +17,8 @@ from agents.states import MOST_STATES
 from agents.texts import TEXT, short
 from schemas.codec import codecs
 from schemas.errors import RecordError
-from schemas.fields import LANGUAGES, NAME, VALUE
+from schemas.events.cutover import REGION_CHARACTERS, REGIONS, TITLE
+from schemas.fields import LANGUAGES, NAME, SYSTEMS, VALUE
 from schemas.headers import cloud_event
 from schemas.json_lines import Lines
 from schemas.topics import MAX_MESSAGE
@@ -26,6 +28,8 @@ from tests.agents.desk_world import World as Desk
 
 CODECS = codecs()
 STATE = "yupan.state.v1"
+MOST_CHECKS = 200
+"""More than anybody writes."""
 
 
 def long(number: int, size: int = NAME) -> str:
@@ -61,6 +65,11 @@ def refused(topic: str, **changes: Any) -> RecordError:
         ("yupan.contact.v1", {"handle": "x" * (NAME + 1)}, "handle"),
         ("yupan.list.v1", {"name": "x" * (NAME + 1)}, "name"),
         ("yupan.list.v1", {"wording": {f"l{n}": "x" for n in range(LANGUAGES + 1)}}, "wording"),
+        ("yupan.cutover.v1", {"regions": ["x"] * (REGIONS + 1)}, "regions"),
+        ("yupan.cutover.v1", {"regions": ["x" * (NAME + 1)]}, "regions"),
+        ("yupan.cutover.v1", {"regions": ["x" * NAME] * (REGION_CHARACTERS // NAME + 1)}, "regions"),
+        ("yupan.cutover.v1", {"systems": ["hlr"] * (len(SYSTEMS) + 1)}, "systems"),
+        ("yupan.cutover.v1", {"title": {"zh": "x" * (TITLE + 1)}}, "title"),
     ],
 )
 def test_a_name_or_value_that_is_too_long_is_refused_by_its_field(
@@ -241,6 +250,18 @@ def worst_desk() -> dict[str, Any]:
     return desk.ledgers[0]
 
 
+def worst_works() -> dict[str, Any]:
+    """As many works as are kept, with the longest names of regions there are; and what becomes of one of them."""
+    event, windows = CODECS["yupan.cutover.v1"].event, {}
+    regions = [long(n, REGION_CHARACTERS // REGIONS) for n in range(REGIONS)]
+    title = texts(0, TITLE)
+    for number in range(MOST_WINDOWS + 1):
+        told = {"cutover_id": long(number), "systems": [*SYSTEMS], "regions": regions, "title": title}
+        windows, _ = with_cutover(windows, event.from_json({**event.examples[0], **told}), T0)
+    closing = {"title": title, "regions": regions, "checks": {long(n): [1, 1] for n in range(MOST_CHECKS)}}
+    return {"~cutovers": {"v": 1, "windows": windows}, "~closing": closing}
+
+
 def worst_reminders() -> Any:
     held: Any = None
     for n in range(reminders.KEPT):
@@ -256,7 +277,9 @@ def test_a_customer_at_every_bound_still_fits_the_broker() -> None:
         "waits": len(encode(worst_waits())),
         "profile": len(encode(worst_profile())),
         "reminders": len(encode(worst_reminders())),
+        **{key: len(encode(record)) for key, record in worst_works().items()},
         **{key.split("/")[0]: len(encode(record)) for key, record in worst_desk().items()},
     }
-    assert sizes.keys() == {"states", "waits", "profile", "reminders", "contacts", "tickets", "tasks", "calls"}
+    of_customer = {"states", "waits", "profile", "reminders", "contacts", "tickets", "tasks", "calls"}
+    assert sizes.keys() == {*of_customer, "~cutovers", "~closing"}
     assert all(10_000 < size < MAX_MESSAGE - 10_000 for size in sizes.values()), sizes
