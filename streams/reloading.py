@@ -19,7 +19,7 @@ from agents.rules import Checks, changes, load_checks
 from agents.shadow import MODES
 from schemas.errors import YupanError
 from streams.metrics import Metrics
-from streams.running import Terminal
+from streams.running import Terminal, take_hang_ups
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class Reloading:
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
         signal.signal(signal.SIGHUP, self._note)
+        take_hang_ups()
 
     def _note(self, number: int, frame: Any) -> None:
         if self._terminal.is_closed():

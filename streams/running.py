@@ -44,6 +44,16 @@ def _has_terminal() -> bool:
     return True
 
 
+def hold_hang_ups() -> None:
+    """Keep SIGHUP for later: it would end a process that is only starting. Children that are started now do so, too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
+def take_hang_ups() -> None:
+    """Take SIGHUP from now on, and what has come meanwhile: who does it, has its handler."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+
 class Stop(threading.Event):
     """An event that knows whether somebody waits on it, and whether checks are to be read anew."""
 
@@ -91,6 +101,7 @@ def until_signalled(*, reloads: bool = False) -> Iterator[Stop]:
     heeded = [number for number in ENDING if not (ignored and number == signal.SIGHUP)]
     before = {number: signal.signal(number, stop) for number in heeded}
     try:
+        take_hang_ups()
         yield stopped
     finally:
         for number, handler in before.items():

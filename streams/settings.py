@@ -72,9 +72,14 @@ def _segments(value: Any) -> tuple[str, ...]:
 
 def _addresses(value: Any) -> tuple[str, ...]:
     found = tuple(value) if isinstance(value, list) else tuple(word.strip() for word in str(value).split(","))
-    return tuple(
-        _must(word.startswith(("http://", "https://")) and bool(urlsplit(word).hostname), word) for word in found
-    )
+    return tuple(_must(_is_url(word, ("http://", "https://")), word) for word in found)
+
+
+def _is_url(word: str, schemes: tuple[str, ...]) -> bool:
+    """Raise `ValueError` for a port that is none."""
+    url = urlsplit(word)
+    has_host = bool(url.hostname) and url.port != 0 and not any(map(str.isspace, url.netloc))
+    return word.startswith(schemes) and (has_host or url.scheme == "chdb")
 
 
 def _pairs(value: Any) -> dict[str, str]:
@@ -100,7 +105,7 @@ def _one_of(*words: str) -> Form:
 
 
 def _starts(*schemes: str) -> Form:
-    return Form(f"an address that starts with {' or '.join(schemes)}", lambda v: _must(str(v).startswith(schemes), v))
+    return Form(f"an address that starts with {' or '.join(schemes)}", lambda v: _must(_is_url(str(v), schemes), v))
 
 
 _TEXT = Form("a text", str)

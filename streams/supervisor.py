@@ -20,7 +20,7 @@ from pathlib import Path
 from schemas.errors import PartError, UsageError, YupanError
 from streams.parts.part import Part, say
 from streams.parts.ports import HOST, free_port
-from streams.running import until_signalled
+from streams.running import hold_hang_ups, take_hang_ups, until_signalled
 from streams.settings import Settings
 from streams.topology import roles
 
@@ -29,6 +29,9 @@ PATIENCE_S = 1.0
 MOST_PATIENCE_S = 60.0
 """The time between two starts grows up to this while a worker ends by our own fault again and again: every start
 of one that can use no event would dead-letter some more of them."""
+RELOAD_S = 10.0
+RELOADED = "the checks "
+"""How a worker's log begins to say what has become of its checks (`streams.reloading`)."""
 _PREFIX = "yupan: "
 _ERRORS = {error.exit_code: error for error in (UsageError, PartError, YupanError)}
 
@@ -60,7 +63,11 @@ class Worker(Part):
     def launch(self) -> None:
         """Start the process and remember when."""
         self.started_at = time.monotonic()
-        super().launch()
+        hold_hang_ups()
+        try:
+            super().launch()
+        finally:
+            take_hang_ups()
 
     def wait_ready(self) -> None:
         """See `Part`. Raises the error with which the worker has ended, in its own words."""
@@ -93,6 +100,18 @@ class Worker(Part):
         self.stop()
         self.launch()
         return ended
+
+    def reload(self) -> str:
+        """Have it read its checks anew; what its log says of that."""
+        known = self.log.stat().st_size
+        self.send(signal.SIGHUP)
+        give_up = time.monotonic() + RELOAD_S
+        while time.monotonic() < give_up:
+            said = self.log.read_bytes()[known:].decode("utf-8", "replace").partition(RELOADED)
+            if said[1] and "\n" in said[2]:
+                return RELOADED + said[2].partition("\n")[0]
+            time.sleep(0.1)
+        return f"has not said yet what has become of its checks; its log: {self.log}"
 
     def _last_line(self) -> str:
         lines = self.log.read_text("utf-8", "replace").splitlines()
@@ -163,7 +182,7 @@ class Supervisor:
         """Have those that decide read their checks anew."""
         for worker in self.workers:
             if worker.role == "decide" and worker.alive:
-                worker.send(signal.SIGHUP)
+                say(f"{worker.name}: {worker.reload()}")
 
     def stop(self) -> None:
         """Stop all, at the same time."""

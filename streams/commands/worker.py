@@ -23,6 +23,9 @@ def command(role: str) -> int:
     A broker, ClickHouse or Alertmanager that goes away is waited for. A worker that was fenced by another ends with
     exit code 3: have it started again (systemd, Kubernetes; `--role all` does so by itself).
     """
+    from streams.running import hold_hang_ups
+
+    hold_hang_ups()
     from streams.settings import Settings
 
     settings = Settings.load()

@@ -99,3 +99,11 @@ def test_what_is_wrong_in_a_file_is_told_with_the_file(tmp_path: Path, text: str
     file.write_text(text)
     with pytest.raises(UsageError, match=wanted):
         Settings.load({}, file)
+
+
+@pytest.mark.parametrize("text", ["http://127.0.0.1:99999", "http://a b", "http://", "alerts:9093", "http://h:x"])
+@pytest.mark.parametrize("name", ["ALERTMANAGER", "SCHEMA_REGISTRY"])
+def test_an_address_has_a_host_and_a_port_that_can_be(name: str, text: str) -> None:
+    assert load(**{name: "https://alerts.example:9093"}) != Settings()
+    with pytest.raises(UsageError, match=rf"^YUPAN_{name} \(in the environment\): .* is not (an address|addresses)"):
+        load(**{name: text})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from schemas.errors import PartError, UsageError
 from streams import supervisor
+from streams.parts.ports import HOST, free_port
 from streams.supervisor import PATIENCE_S, Supervisor, Worker
 
 
@@ -22,8 +24,8 @@ class Ending(Worker):
         return [sys.executable, "-c", f"import sys; print({self.line!r}); sys.exit({self.code})"]
 
 
-def ended(worker: Worker) -> Worker:
-    until = time.monotonic() + 20
+def ended(worker: Worker, within: float = 20) -> Worker:
+    until = time.monotonic() + within
     while worker.alive and time.monotonic() < until:
         time.sleep(0.01)
     assert not worker.alive
@@ -74,10 +76,15 @@ def test_watch_waits_for_its_patience(tmp_path: Path, worker: Ending, monkeypatc
     watched.stop()
 
 
-def test_only_those_that_decide_are_told_to_read_their_checks_anew(tmp_path: Path) -> None:
+def test_only_those_that_decide_are_told_to_read_their_checks_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(supervisor, "say", said.append)
+
     class Waiting(Worker):
         def command(self) -> list[str]:
-            told = "import signal; signal.sigwait([signal.SIGHUP]); print('told')"
+            told = "import signal; signal.sigwait([signal.SIGHUP]); print('INFO x the checks are told')"
             return [
                 sys.executable,
                 "-c",
@@ -91,9 +98,17 @@ def test_only_those_that_decide_are_told_to_read_their_checks_anew(tmp_path: Pat
     time.sleep(1)
     watched.reload()
     assert ended(decide).exit_code == 0
-    assert decide.log.read_text().split() == ["1", "told"]
+    assert said == ["worker-decide-1: the checks are told"]
     assert history.alive
     watched.stop()
+
+
+def test_a_hang_up_does_not_end_a_worker_that_is_only_starting(tmp_path: Path) -> None:
+    starting = Worker("decide", 1, {"YUPAN_KAFKA": f"{HOST}:{free_port()}"}, tmp_path)
+    starting.launch()
+    starting.send(signal.SIGHUP)
+    assert ended(starting, 60).exit_code == PartError.exit_code  # it ends for want of a broker
+    assert "Traceback" not in starting.log.read_text()
 
 
 @pytest.mark.parametrize(("code", "error"), [(2, UsageError), (3, PartError)])
