@@ -7,6 +7,7 @@ after that, or was refused, is graver than before, and people take over.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,10 +95,32 @@ def tried(anomaly: Open) -> Open:
     return _at(anomaly, "dry_run", None)
 
 
-def sent(anomaly: Open, at: int, repairing: Repairing) -> Open:
-    """The command is on its way; each of an anomaly has an id of its own."""
-    repair: Repair = {"id": f"{anomaly['id']}-{at}", "state": "sent", "due": at + repairing.within}
-    return {**anomaly, "repair": repair, "status": "REPAIRING"}
+def sent(anomaly: Open, repair_id: str, at: int, repairing: Repairing) -> Open:
+    """The command is on its way."""
+    after = judged(_at(anomaly, "sent", at + repairing.within), at)
+    return {**after, "repair": {**after["repair"], "id": repair_id}, "status": "REPAIRING"}
+
+
+def id_of_slot(anomaly: Open, slot: int) -> str:
+    """The id of the command that is sent in a slot."""
+    return f"{anomaly['id']}-{slot}"
+
+
+def id_of_order(anomaly: Open, command_id: str) -> str:
+    """The id of the command that a person has ordered: of the same order it is the same."""
+    return f"{anomaly['id']}-{hashlib.sha256(command_id.encode()).hexdigest()[:16]}"
+
+
+def may_order(anomaly: Open, command_id: str, at: int) -> bool:
+    """Whether a person's order of `at` is news: no repeat, not of before the last command nor of a former life."""
+    known = anomaly["repair"].get("ordered", 0) if "repair" in anomaly else 0
+    return at > max(known, anomaly.get("since", 0)) and id_of_order(anomaly, command_id) != repair_of(anomaly)
+
+
+def judged(anomaly: Open, at: int) -> Open:
+    """An order of `at` was dealt with: neither it nor an earlier one is followed when it comes again."""
+    before: Repair = anomaly["repair"] if "repair" in anomaly else {"id": "", "state": "", "due": None}
+    return {**anomaly, "repair": {**before, "ordered": max(at, before.get("ordered", 0))}}
 
 
 def done(anomaly: Open, at: int, repairing: Repairing) -> Open:
@@ -163,5 +186,5 @@ ANSWERS = {
 
 
 def _at(anomaly: Open, state: str, due: int | None) -> Open:
-    repair: Repair = {"id": repair_of(anomaly), "state": state, "due": due}
-    return {**anomaly, "repair": repair}
+    before: Repair = anomaly["repair"] if "repair" in anomaly else {"id": "", "state": state, "due": due}
+    return {**anomaly, "repair": {**before, "state": state, "due": due}}

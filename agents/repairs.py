@@ -132,7 +132,8 @@ class Repairs:
             and repair.may_help(mending.anomaly, repairing, mending.words)  # its evidence may be another by now
         ):
             if repairing.mode == "on":
-                self._send(batch, mending, repairing, "repair_sent", told)
+                repair_id = repair.id_of_slot(mending.anomaly, told.at)
+                self._send(batch, mending, repairing, repair_id, "repair_sent", told)
                 return
             self._count(mending, "dry_run")
         self.conclusions.amend(batch, waits, mending.name, repair.tried(mending.anomaly))
@@ -166,13 +167,17 @@ class Repairs:
         mending = self._found(waits, waits.find(event.record["anomaly_id"]))
         if mending is None:
             return "unknown"
-        repairing, told = mending.check.repair, _told(event)
-        if repairing is None or mending.state in ("sent", "done") or not self.shell.acts(batch, told.at, "repair"):
-            return "impossible"
-        if not repair.is_whole(repairing, mending.words):
+        repairing, told, command_id = mending.check.repair, _told(event), event.record["command_id"]
+        if repairing is None or not repair.may_order(mending.anomaly, command_id, told.at):
             return "impossible"
         told = told._replace(at=max(told.at, since_of(mending.anomaly)))
-        self._send(batch, mending, repairing, f"repair ordered by {event.record['staff']}", told)
+        on_its_way = mending.state in ("sent", "done")
+        young = self.shell.acts(batch, event.occurred_at, "repair")
+        if on_its_way or not young or not repair.is_whole(repairing, mending.words):
+            self.conclusions.amend(batch, waits, mending.name, repair.judged(mending.anomaly, told.at))
+            return "impossible"
+        repair_id = repair.id_of_order(mending.anomaly, command_id)
+        self._send(batch, mending, repairing, repair_id, f"repair ordered by {event.record['staff']}", told)
         return "done"
 
     # --- what follows
@@ -187,8 +192,10 @@ class Repairs:
             return None
         return Mending(waits, name, wait, wait["open"], check)
 
-    def _send(self, batch: Batch, mending: Mending, repairing: Repairing, reason: str, told: Told) -> None:
-        after = repair.sent(mending.anomaly, told.at, repairing)
+    def _send(
+        self, batch: Batch, mending: Mending, repairing: Repairing, repair_id: str, reason: str, told: Told
+    ) -> None:
+        after = repair.sent(mending.anomaly, repair_id, told.at, repairing)
         record = repair.command(after, repairing, mending.words, mending.waits.msisdn, told.at)
         self.shell.emit(batch, REPAIR, record, record["repair_id"], traceparent=told.traceparent)
         self._count(mending, "sent")

@@ -46,9 +46,11 @@ class Repair(TypedDict):
     id: str
     """Empty before a command is sent."""
     state: str
-    """asked, granted, capped, dry_run, sent, done, refused or failed."""
+    """asked, granted, capped, dry_run, sent, done, refused or failed; empty: only ordered in vain."""
     due: int | None
     """When to look after it again (ms)."""
+    ordered: NotRequired[int]
+    """What people ordered up to then is dealt with (ms): done, refused, or overtaken by a command that was sent."""
 
 
 class Open(TypedDict):

@@ -40,7 +40,8 @@ class World:
     def tell(self, topic: str, at: int, **record: Any) -> None:
         self.sent += 1
         made = EVENTS[topic].from_json({**record, "occurred_at": T0 + at})
-        self.lines += self.replay.feed(Input(topic, made, f"e{self.sent}"))
+        self.last = Input(topic, made, f"e{self.sent}")
+        self.lines += self.replay.feed(self.last)
 
     def crm(self, at: int, value: str = "suspended", n: int = 1) -> None:
         self.tell(STATE, at, msisdn=number(n), system="crm", attribute="status", value=value, region="nanchang")
@@ -53,10 +54,15 @@ class World:
         told = {"repair_id": repair["repair_id"], "msisdn": repair["msisdn"], "outcome": outcome, "text": text}
         self.tell(RESULT, at, **told)
 
-    def order(self, at: int, kind: str = "REPAIR", n: int = 1) -> None:
+    def order(self, at: int, kind: str = "REPAIR", n: int = 1, name: str | None = None) -> Input:
         anomaly = next(line for line in self.of("anomaly") if line["msisdn"] == number(n))
-        told = {"command_id": f"k-{at}", "kind": kind, "anomaly_id": anomaly["anomaly_id"], "staff": "1001"}
+        told = {"command_id": name or f"k-{at}", "kind": kind, "anomaly_id": anomaly["anomaly_id"], "staff": "1001"}
         self.tell(COMMAND, at, msisdn=number(n), **told)
+        return self.last
+
+    def repeat(self, line: Input) -> None:
+        """The very same record comes once more."""
+        self.lines += self.replay.feed(line)
 
     def until(self, at: int) -> None:
         self.lines += self.replay.finish(T0 + at)
@@ -136,6 +142,89 @@ def test_off_by_default_and_people_may_order_it() -> None:
     world.answer(DUE + 2 * MIN, "REFUSED")
     world.order(DUE + 3 * MIN)
     assert len({line["repair_id"] for line in world.of("repair")}) == 2
+
+
+@pytest.mark.parametrize("outcome", ["REFUSED", "FAILED"])
+def test_an_order_that_comes_twice_sends_one_repair(outcome: str) -> None:
+    world = World("off")
+    world.crm(0)
+    world.until(DUE + S)
+    first = world.order(DUE + 2 * S)
+    world.repeat(first)
+    world.answer(DUE + 20 * S, outcome)
+    world.repeat(first)
+    assert len(world.of("repair")) == 1
+    second = world.order(DUE + 30 * S)
+    world.answer(DUE + 40 * S, outcome)
+    world.repeat(first)
+    world.repeat(second)
+    assert len(world.of("repair")) == 2
+    world.order(DUE + 50 * S, name=second.record["command_id"])  # tried again by the desk, as of another moment
+    assert len(world.of("repair")) == 2
+    world.order(DUE + MIN)
+    assert len({line["repair_id"] for line in world.of("repair")}) == 3
+
+
+def test_an_order_that_was_refused_is_not_followed_when_it_comes_again() -> None:
+    world = World("off")
+    world.crm(0)
+    world.until(DUE + S)
+    world.order(DUE + 2 * S)
+    refused = world.order(DUE + 3 * S)  # one is on its way
+    world.answer(DUE + 20 * S, "REFUSED")
+    world.repeat(refused)
+    assert len(world.of("repair")) == 1
+
+
+def test_an_order_of_before_what_was_sent_is_not_followed() -> None:
+    world = World("on", per_minute=1)
+    world.crm(0, n=2)
+    world.crm(S, n=1)
+    world.until(DUE + 2 * MIN)
+    assert [minutes(line["at"]) for line in world.of("repair")] == [10, 11]
+    world.answer(DUE + 2 * MIN, "REFUSED")
+    world.order(DUE + MIN - S)
+    assert len(world.of("repair")) == 2
+
+
+def test_an_order_about_a_former_life_is_not_followed() -> None:
+    check = load_checks(deadlines={"activation": 2 * MIN}).by_id["activation"]
+    world = World("off")
+    world.replay = Replay(Checks([check]))
+    world.crm(0)
+    world.until(2 * MIN + S)
+    first = world.order(2 * MIN + 2 * S)
+    world.hlr(2 * MIN + 10 * S)
+    world.hlr(2 * MIN + 20 * S, "active")
+    world.until(5 * MIN)
+    world.repeat(first)
+    world.order(3 * MIN)  # it had healed then
+    assert [status for _, status, _ in world.story] == ["OPEN", "REPAIRING", "RESOLVED", "OPEN"]
+    assert len(world.of("repair")) == 1
+    world.order(5 * MIN + S)
+    assert len({line["repair_id"] for line in world.of("repair")}) == 2
+
+
+def test_of_any_orders_and_answers_each_order_sends_one_repair_at_most() -> None:
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    world, at, orders = World(chance.choice(("on", "off")), per_minute=600, within=2 * MIN), 0, []
+    for n in range(4):
+        world.crm(0, n=n)
+    world.until(at := DUE + S)
+    for _ in range(150):
+        at += chance.randrange(1, 20 * S)
+        world.until(at)
+        what = chance.random()
+        if what < 0.3 or not orders:
+            orders.append(world.order(at - chance.randrange(30 * S), n=chance.randrange(4), name=f"k-{len(orders)}"))
+        elif what < 0.7:
+            world.repeat(chance.choice(orders))
+        elif world.of("repair"):
+            world.answer(at, chance.choice(("DONE", "REFUSED", "FAILED")), nth=chance.randrange(len(world.of("repair"))))
+    ids = Counter(line["repair_id"] for line in world.of("repair"))
+    assert set(ids.values()) == {1}, seed
+    assert 4 < len(ids) <= 4 + len(orders), seed
 
 
 def test_dry_run_sends_nothing() -> None:
