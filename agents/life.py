@@ -6,7 +6,9 @@ A kind knows only whether something is open. What a person has made of it is kep
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from agents.event import Event
@@ -106,9 +108,13 @@ def _followed(event: Event, anomaly: Open | None) -> tuple[Open, int, str] | Non
 
 
 def told(command: Mapping[str, Any], status: str) -> str:
-    """The reason of what a person ordered: `acknowledged by 1001`, `withdrawn by 1002: planned works`."""
-    why = f": {command['reason']}" if command["reason"] else ""
-    return f"{status.lower()} by {command['staff']}{why}"
+    """The reason of what a person ordered: `acknowledged by 1001`, `withdrawn by 1002: planned works`.
+
+    A name that could be read otherwise stands in quotes: `withdrawn by "ops: night": planned works`.
+    """
+    staff, why = command["staff"], f": {command['reason']}" if command["reason"] else ""
+    plain = ": " not in staff and not staff.startswith('"')
+    return f"{status.lower()} by {staff if plain else json.dumps(staff, ensure_ascii=False)}{why}"
 
 
 def order_told(reason: str) -> dict[str, str | None] | None:
@@ -116,6 +122,15 @@ def order_told(reason: str) -> dict[str, str | None] | None:
     for kind, status in ORDERED.items():
         begin = f"{status.lower()} by "
         if reason.startswith(begin):
-            staff, _, why = reason.removeprefix(begin).partition(": ")
+            staff, why = _staff_and_why(reason.removeprefix(begin))
             return {"kind": kind, "staff": staff, "reason": why or None}
     return None
+
+
+def _staff_and_why(said: str) -> tuple[str, str]:
+    if said.startswith('"'):
+        with suppress(ValueError):
+            staff, end = json.JSONDecoder().raw_decode(said)
+            return staff, said[end:].removeprefix(": ")
+    staff, _, why = said.partition(": ")
+    return staff, why

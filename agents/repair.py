@@ -18,6 +18,7 @@ from agents.incident import RANK
 from agents.states import NEVER
 from agents.texts import PLACEHOLDER, fill
 from agents.verdicts import Open, Repair, Rule, word
+from schemas.events.anomaly import REPAIR_FAILED, REPAIR_REFUSED, REPAIR_UNANSWERED, REPAIR_WITHOUT_EFFECT
 
 MODES = ("off", "dry_run", "on")
 """off: only people order repairs; dry_run: what would be sent is counted; on."""
@@ -177,10 +178,10 @@ class Answer(NamedTuple):
 
 
 ANSWERS = {
-    "REFUSED": Answer("repair_refused", "refused"),
-    "FAILED": Answer("repair_failed", "failed"),
-    "sent": Answer("repair_unanswered", "failed"),
-    "done": Answer("repair_without_effect", "failed"),
+    "REFUSED": Answer(REPAIR_REFUSED, "refused"),
+    "FAILED": Answer(REPAIR_FAILED, "failed"),
+    "sent": Answer(REPAIR_UNANSWERED, "failed"),
+    "done": Answer(REPAIR_WITHOUT_EFFECT, "failed"),
 }
 """By the outcome of a result, or by the state in which its time has passed."""
 

@@ -21,6 +21,7 @@ from agents.shadow import SHADOW
 from agents.shell import Shell
 from agents.verdicts import AreaRule, Decision, Open, Wait, since_of
 from agents.waits import Waits
+from schemas.events.anomaly import REPAIR_ORDERED, REPAIR_SENT
 
 REPAIR = "yupan.repair.v1"
 
@@ -133,7 +134,7 @@ class Repairs:
         ):
             if repairing.mode == "on":
                 repair_id = repair.id_of_slot(mending.anomaly, told.at)
-                self._send(batch, mending, repairing, repair_id, "repair_sent", told)
+                self._send(batch, mending, repairing, repair_id, REPAIR_SENT, told)
                 return
             self._count(mending, "dry_run")
         self.conclusions.amend(batch, waits, mending.name, repair.tried(mending.anomaly))
@@ -177,7 +178,7 @@ class Repairs:
             self.conclusions.amend(batch, waits, mending.name, repair.judged(mending.anomaly, told.at))
             return "impossible"
         repair_id = repair.id_of_order(mending.anomaly, command_id)
-        self._send(batch, mending, repairing, repair_id, f"repair ordered by {event.record['staff']}", told)
+        self._send(batch, mending, repairing, repair_id, f"{REPAIR_ORDERED}{event.record['staff']}", told)
         return "done"
 
     # --- what follows

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_ch
 
 from agents.event import Event
 from agents.states import Held, value_of
+from schemas.events.anomaly import DID_NOT_HELP
 from schemas.events.state import SNAPSHOT
 
 
@@ -132,8 +133,7 @@ class Due(NamedTuple):
 
 CHECK_CHANGED = "check_changed"
 """Why an anomaly is withdrawn whose check is of another kind by now, or reads other systems."""
-REPAIR_FAILED = frozenset({"repair_refused", "repair_failed", "repair_unanswered", "repair_without_effect"})
-EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed"}) | REPAIR_FAILED
+EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed", *DID_NOT_HELP})
 """Reasons of decisions that leave an anomaly open and change its evidence."""
 
 

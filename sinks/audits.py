@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.errors import UsageError
+from schemas.events.anomaly import DID_NOT_HELP, REPAIR_ORDERED, REPAIR_SENT
 from sinks.calls import AGGREGATES
 from sinks.clickhouse import ClickHouse
 
@@ -17,10 +18,6 @@ DAY = 86_400_000
 """A contact belongs to an anomaly from so long before its opening to so long after its end."""
 ALL = "all"
 """The group of all together, which comes last."""
-REPAIR_FAILED = ("repair_refused", "repair_failed", "repair_unanswered", "repair_without_effect")
-"""Reasons by which an anomaly is told again when its repair did not help."""
-REPAIR_SENT, REPAIR_ORDERED = "repair_sent", "repair ordered by "
-"""The reason of a repair that was sent by itself, and what that of an ordered one begins with."""
 
 _BY_OPENING = {"day": 10, "month": 7}
 GROUPS = {
@@ -34,7 +31,7 @@ GROUPS = {
 
 # R resolved, W withdrawn, S a repair was sent, F it did not help; O: open, whatever else is told.
 _MARK = f"""
-    multiIf(status = 'RESOLVED', 'R', status = 'WITHDRAWN', 'W', status = 'OPEN' AND reason IN {REPAIR_FAILED}, 'F',
+    multiIf(status = 'RESOLVED', 'R', status = 'WITHDRAWN', 'W', reason IN {DID_NOT_HELP}, 'F',
         status = 'REPAIRING' AND (reason = '{REPAIR_SENT}' OR startsWith(reason, '{REPAIR_ORDERED}')), 'S', 'O')
 """
 

@@ -9,6 +9,15 @@ from schemas.event_type import EventType, Record
 from schemas.fields import Id, Millis, Msisdn, Severity, Text, enum
 
 
+REPAIR_SENT = "repair_sent"
+REPAIR_ORDERED = "repair ordered by "
+"""What the reason of an ordered repair begins with; who ordered it follows."""
+REPAIR_REFUSED, REPAIR_FAILED = "repair_refused", "repair_failed"
+REPAIR_UNANSWERED, REPAIR_WITHOUT_EFFECT = "repair_unanswered", "repair_without_effect"
+DID_NOT_HELP = (REPAIR_REFUSED, REPAIR_FAILED, REPAIR_UNANSWERED, REPAIR_WITHOUT_EFFECT)
+"""The reasons by which an anomaly is told again when its repair did not help."""
+
+
 class Anomaly(TypedDict):
     """An anomaly took a status; `reason` says why."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents import shell
-from agents.life import REOPENED_WITHIN
+from agents.life import ORDERED, REOPENED_WITHIN, order_told, told
 from agents.replay import Input, Replay
 from agents.rules import load_checks
 from schemas.catalogue import EVENTS
@@ -82,6 +82,19 @@ def test_an_acknowledged_anomaly_says_who_and_stays_open(desk: Desk) -> None:
     assert desk.anomalies[1]["anomaly_id"] == opened(desk)
     desk.state(15, "hlr.status", "active")
     assert desk.story[2:] == [(15, "RESOLVED")]
+
+
+@pytest.mark.parametrize("kind", sorted(ORDERED))
+@pytest.mark.parametrize("why", [None, "works: planned", '"', ": "])
+@pytest.mark.parametrize("staff", ["1001", "ops: night", "ops:", "ops:  ", '"', '"a": b', "a\nb", "夜班: 一"])
+def test_who_ordered_it_can_be_read_from_the_reason(kind: str, staff: str, why: str | None) -> None:
+    order = {"kind": kind, "staff": staff, "reason": why}
+    assert order_told(told(order, ORDERED[kind])) == order
+
+
+def test_a_reason_of_before_names_were_quoted_is_read() -> None:
+    assert order_told('withdrawn by "ops') == {"kind": "WITHDRAW", "staff": '"ops', "reason": None}
+    assert order_told("deadline_passed") is None
 
 
 def test_the_reminder_shows_the_progress_and_ends_with_the_anomaly(desk: Desk) -> None:

@@ -8,10 +8,11 @@ from fractions import Fraction
 
 import pytest
 
-from agents import repair, verdicts
+from agents.repair import ANSWERS
 from schemas.errors import UsageError
+from schemas.events.anomaly import DID_NOT_HELP
 from schemas.fields import millis
-from sinks.audits import DAY, GROUPS, REPAIR_FAILED, report_audits
+from sinks.audits import DAY, GROUPS, report_audits
 from sinks.history import HistoryWriter
 from tests.agents.test_repairs import MIN, World
 from tests.sinks.conftest import Event
@@ -58,7 +59,7 @@ def told_of(dice, opened):
         elif dice.random() < 0.25:
             reason = "partner_changed"  # the status stays
         elif status == "REPAIRING" and dice.random() < 0.5:
-            status, reason = "OPEN", dice.choice(sorted(verdicts.REPAIR_FAILED))
+            status, reason = dice.choice(["OPEN", "ACKNOWLEDGED"]), dice.choice(DID_NOT_HELP)
         elif status != "REPAIRING" and dice.random() < 0.5:
             status, reason = "REPAIRING", dice.choice(["repair_sent", "repair ordered by 1001"])
         elif status == "OPEN" and dice.random() < 0.3:
@@ -182,7 +183,7 @@ def lived(life, met):
         is_over = status in ("RESOLVED", "WITHDRAWN")
         if status == "REPAIRING" and reason != "partner_changed":
             sent, is_repairing = sent + 1, True
-        elif reason in verdicts.REPAIR_FAILED:
+        elif reason in DID_NOT_HELP:
             failed, is_repairing = failed + 1, False
         elif is_over:
             helped += is_repairing and status == "RESOLVED"
@@ -384,4 +385,4 @@ def test_what_agents_decide_is_understood(db):
 
 
 def test_the_reasons_of_failure_are_those_that_agents_give():
-    assert set(REPAIR_FAILED) == verdicts.REPAIR_FAILED == {answer.reason for answer in repair.ANSWERS.values()}
+    assert set(DID_NOT_HELP) == {answer.reason for answer in ANSWERS.values()}
