@@ -7,13 +7,12 @@ it is sent on to all partitions (`yupan.internal.command.v1`), since only that o
 from __future__ import annotations
 
 from agents.areas import Areas
-from agents.conclude import Conclusions
+from agents.conclude import COMMAND, Conclusions
 from agents.event import Event
 from agents.ports import Batch
 from agents.repairs import Repairs
 from agents.shell import Shell
 
-COMMAND = "yupan.command.v1"
 INTERNAL_COMMAND = "yupan.internal.command.v1"
 
 

@@ -16,7 +16,7 @@ from agents.cutover import collecting, healing
 from agents.event import Event
 from agents.ports import Batch, Fired, rearm
 from agents.reminding import Why, remind, withdraw
-from agents.repair import asked, due_of, may_help, words_of
+from agents.repair import asked, due_of, held_back, may_help, words_of
 from agents.rules import Check, Checks, Watch
 from agents.shell import Shell
 from agents.states import Held, held, states_key
@@ -42,6 +42,7 @@ CUTOVERS = "~cutovers"
 """The ledger key of the works that this partition knows of (`cutover`)."""
 INTERNAL_REPAIR = "yupan.internal.repair.v1"
 RESULT = "yupan.repair-result.v1"
+COMMAND = "yupan.command.v1"
 REPAIR_DEADLINE = "repair/"
 """What the names of deadlines of repairs begin with."""
 DEADLINE = "check/"
@@ -231,7 +232,7 @@ class Conclusions:
         rearm(batch, waits.msisdn, DEADLINE + name, armed, _due(outcome.wait), reads)
         looked, look = due_of(before and before["open"]), due_of(outcome.wait and outcome.wait["open"])
         if looked != look:
-            rearm(batch, waits.msisdn, REPAIR_DEADLINE + name, looked, look, (RESULT, *reads))
+            rearm(batch, waits.msisdn, REPAIR_DEADLINE + name, looked, look, (RESULT, COMMAND, *reads))
         for decision in outcome.decisions:
             self._send(batch, check, waits.msisdn, decision)
         if outcome.decisions:
@@ -254,14 +255,19 @@ class Conclusions:
         words = words_of(self.checks.rules[check.id], opened.subject, wait["open"]["evidence"])
         if not may_help(wait["open"], check.repair, words):
             return outcome
-        self._ask_for_repair(batch, check, msisdn, wait["open"], opened)
-        return outcome._replace(wait={**wait, "open": asked(wait["open"])})
+        after = held_back(wait["open"], opened.at)
+        if after is None:
+            why = Why(opened.cause_id, opened.at, opened.traceparent)
+            after = self.ask_for_repair(batch, check, msisdn, wait["open"], why)
+        return outcome._replace(wait={**wait, "open": after})
 
-    def _ask_for_repair(self, batch: Batch, check: Check, msisdn: str, anomaly: Open, opened: Decision) -> None:
-        record = {"check": check.id, "anomaly_id": anomaly["id"], "msisdn": msisdn, "asks": True, "slot": None}
-        event_id = f"{anomaly['id']}|repair|{opened.cause_id}"
-        record |= {"occurred_at": opened.at}
-        self.shell.emit(batch, INTERNAL_REPAIR, record, event_id, traceparent=opened.traceparent)
+    def ask_for_repair(self, batch: Batch, check: Check, msisdn: str, anomaly: Open, why: Why) -> Open:
+        """Ask the limits of the check for a slot; the anomaly that waits for one. `why`: by the id of the cause."""
+        record = {"check": check.id, "anomaly_id": anomaly["id"], "msisdn": msisdn, "asks": True}
+        record |= {"slot": None, "again": None, "occurred_at": why.at}
+        event_id = f"{anomaly['id']}|repair|{why.event_id}"
+        self.shell.emit(batch, INTERNAL_REPAIR, record, event_id, traceparent=why.traceparent)
+        return asked(anomaly, why.at)
 
     def amend(self, batch: Batch, waits: Waits, name: str, anomaly: Open, decision: Decision | None = None) -> None:
         """An open anomaly is another one, by something else than its rule; `decision` says so to the outside."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from agents.event import Event
+from agents.repair import left_of
 from agents.shadow import is_silent, silenced
 from agents.verdicts import AreaChange, Change, Decision, Former, Open, Outcome, Rates, Wait, on_event, since_of
 
@@ -34,8 +35,9 @@ def former_of(decision: Decision) -> Former | None:
     anomaly = decision.anomaly
     if decision.status != "RESOLVED":
         return None
-    silent = [True] if is_silent(anomaly) else []
-    return [anomaly["id"], anomaly["opened_at"], decision.at, anomaly.get("about"), *silent]
+    silent, repair = is_silent(anomaly), left_of(anomaly)
+    more = [silent, repair] if repair is not None else [True] if silent else []
+    return [anomaly["id"], anomaly["opened_at"], decision.at, anomaly.get("about"), *more]
 
 
 def placed(decision: Decision, former: Former | None, *, shadow: bool = False) -> Decision:
@@ -51,9 +53,12 @@ def placed(decision: Decision, former: Former | None, *, shadow: bool = False) -
         decision = decision._replace(anomaly=silenced(decision.anomaly))
     if former is None or not 0 <= decision.at - former[2] <= REOPENED_WITHIN:
         return decision
-    if former[3:] != [decision.anomaly.get("about"), *([True] if shadow else [])]:
+    was_silent = len(former) > 4 and former[4]
+    if (former[3], was_silent) != (decision.anomaly.get("about"), shadow):
         return decision
     again: Open = {**decision.anomaly, "id": former[0], "opened_at": former[1], "since": decision.at}
+    if len(former) > 5:
+        again["repair"] = former[5]
     return decision._replace(anomaly=again)
 
 

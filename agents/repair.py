@@ -1,8 +1,8 @@
 """Automatic repair (#52): what is sent to which system, under which limits, and what an answer means. Pure.
 
-An anomaly that opens asks for a slot; the limits of its check, which all partitions share, give one (`granted`) or none
-for today. When the slot comes and the anomaly is still open, the command is sent, once. What is not consistent a while
-after that, or was refused, is graver than before, and people take over.
+An anomaly that opens asks for a slot; the limits of its check, which all partitions share, give one (`granted`) or say
+when to ask again (`capped`). When the slot comes and the anomaly is still open and nobody takes care of it, the command
+is sent, once. What is not consistent a while after that, or was refused, is graver than before, and people take over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,10 @@ from agents.texts import PLACEHOLDER, fill
 from agents.verdicts import Open, Repair, Rule, word
 from schemas.events.anomaly import REPAIR_FAILED, REPAIR_REFUSED, REPAIR_UNANSWERED, REPAIR_WITHOUT_EFFECT
 
+EVERY = 3_600_000
+"""Milliseconds in which an anomaly is repaired by itself once, however often it opens again."""
+ASK_AGAIN = 60_000
+"""Milliseconds after which a slot is asked for once more where the check is not known, or not yet."""
 MODES = ("off", "dry_run", "on")
 """off: only people order repairs; dry_run: what would be sent is counted; on."""
 TOO_MUCH = ".too_much"
@@ -81,25 +85,50 @@ def may_help(anomaly: Open, repairing: Repairing, words: Mapping[str, str]) -> b
     return about and is_whole(repairing, words)
 
 
-def asked(anomaly: Open) -> Open:
+def next_day(at: int, zone: ZoneInfo) -> int:
+    """The midnight after `at`."""
+    day = datetime.fromtimestamp(at / 1000, zone).date() + timedelta(days=1)
+    return int(datetime.combine(day, time(), zone).timestamp() * 1000)
+
+
+def asked(anomaly: Open, at: int) -> Open:
     """It waits for a slot."""
-    return _at(anomaly, "asked", None)
+    return _in_slot(anomaly, "asked", None, at)
 
 
-def granted(anomaly: Open, slot: int | None) -> Open:
-    """It has one, or none today."""
-    return _at(anomaly, "capped" if slot is None else "granted", slot)
+def granted(anomaly: Open, slot: int) -> Open:
+    """It has one."""
+    return _in_slot(anomaly, "granted", slot, slot)
+
+
+def capped(anomaly: Open, again: int) -> Open:
+    """There is none for it now: it asks again."""
+    return _in_slot(anomaly, "capped", again, None)
+
+
+def held_back(anomaly: Open, at: int) -> Open | None:
+    """What has opened again at `at`, and may not ask for a slot before an hour after its last one; None: it may."""
+    slot = _begun(anomaly).get("slot")
+    return None if slot is None or at >= slot + EVERY else _at(anomaly, "capped", slot + EVERY)
+
+
+def is_stale(anomaly: Open, slot: int) -> bool:
+    """Whether a slot is none that it has asked for, but one of a former life."""
+    return slot < (_begun(anomaly).get("slot") or 0)
 
 
 def tried(anomaly: Open) -> Open:
-    """The slot has come, and nothing but counting is done."""
+    """Its time has come, and nothing but counting is done."""
     return _at(anomaly, "dry_run", None)
 
 
 def sent(anomaly: Open, repair_id: str, at: int, repairing: Repairing) -> Open:
     """The command is on its way."""
     after = judged(_at(anomaly, "sent", at + repairing.within), at)
-    return {**after, "repair": {**after["repair"], "id": repair_id}, "status": "REPAIRING"}
+    command: Repair = {**after["repair"], "id": repair_id}
+    if anomaly.get("status") == "ACKNOWLEDGED":
+        command["taken"] = True
+    return {**after, "repair": command, "status": "REPAIRING"}
 
 
 def id_of_slot(anomaly: Open, slot: int) -> str:
@@ -114,13 +143,13 @@ def id_of_order(anomaly: Open, command_id: str) -> str:
 
 def may_order(anomaly: Open, command_id: str, at: int) -> bool:
     """Whether a person's order of `at` is news: no repeat, not of before the last command nor of a former life."""
-    known = anomaly["repair"].get("ordered", 0) if "repair" in anomaly else 0
-    return at > max(known, anomaly.get("since", 0)) and id_of_order(anomaly, command_id) != repair_of(anomaly)
+    known = max(_begun(anomaly).get("ordered", 0), anomaly.get("since", 0))
+    return at > known and id_of_order(anomaly, command_id) != repair_of(anomaly)
 
 
 def judged(anomaly: Open, at: int) -> Open:
     """An order of `at` was dealt with: neither it nor an earlier one is followed when it comes again."""
-    before: Repair = anomaly["repair"] if "repair" in anomaly else {"id": "", "state": "", "due": None}
+    before = _begun(anomaly)
     return {**anomaly, "repair": {**before, "ordered": max(at, before.get("ordered", 0))}}
 
 
@@ -135,26 +164,31 @@ def sent_at(anomaly: Open, repairing: Repairing) -> int:
 
 
 def failed(anomaly: Open, severity: str, state: str, text: str) -> Open:
-    """It did not help: people take over, and it is graver."""
+    """It did not help: it is graver, and people take over, who may have done so before."""
     graver = RANK[min(RANK.index(anomaly.get("severity", severity)) + 1, len(RANK) - 1)]
     evidence = {**anomaly["evidence"], "repair": text}
-    return {**_at(anomaly, state, None), "severity": graver, "evidence": evidence, "status": "OPEN"}
+    return {**_unsent(_at(anomaly, state, None)), "severity": graver, "evidence": evidence}
 
 
 def given_up(anomaly: Open) -> Open:
     """Nobody looks after its repair any more: its check was taken away."""
     after = _at(anomaly, "failed", None)
-    return {**after, "status": "OPEN"} if anomaly.get("status") == "REPAIRING" else after
+    return _unsent(after) if anomaly.get("status") == "REPAIRING" else after
 
 
 def due_of(anomaly: Open | None) -> int | None:
     """When to look after a repair again."""
-    return None if anomaly is None or "repair" not in anomaly else anomaly["repair"]["due"]
+    return None if anomaly is None else _begun(anomaly)["due"]
+
+
+def left_of(anomaly: Open) -> Repair | None:
+    """What is left of its repair when it opens again: its slot and orders were dealt with in a former life."""
+    return None if "repair" not in anomaly else {**anomaly["repair"], "state": "", "due": None, "taken": False}
 
 
 def repair_of(anomaly: Open) -> str:
     """The id of the newest command that was sent for it; empty when none was."""
-    return anomaly["repair"]["id"] if "repair" in anomaly else ""
+    return _begun(anomaly)["id"]
 
 
 def command(anomaly: Open, repairing: Repairing, words: Mapping[str, str], msisdn: str, at: int) -> dict[str, Any]:
@@ -186,6 +220,20 @@ ANSWERS = {
 """By the outcome of a result, or by the state in which its time has passed."""
 
 
+def _unsent(anomaly: Open) -> Open:
+    """With the status of before its command was sent."""
+    return {**anomaly, "status": "ACKNOWLEDGED" if anomaly["repair"].get("taken") else "OPEN"}
+
+
+def _begun(anomaly: Open) -> Repair:
+    """How far its repair is; nobody may have begun."""
+    nothing: Repair = {"id": "", "state": "", "due": None}
+    return anomaly.get("repair", nothing)
+
+
+def _in_slot(anomaly: Open, state: str, due: int | None, slot: int | None) -> Open:
+    return {**anomaly, "repair": {**_begun(anomaly), "state": state, "due": due, "slot": slot}}
+
+
 def _at(anomaly: Open, state: str, due: int | None) -> Open:
-    before: Repair = anomaly["repair"] if "repair" in anomaly else {"id": "", "state": state, "due": due}
-    return {**anomaly, "repair": {**before, "state": state, "due": due}}
+    return {**anomaly, "repair": {**_begun(anomaly), "state": state, "due": due}}

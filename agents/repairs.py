@@ -15,6 +15,7 @@ from agents.conclude import INTERNAL_REPAIR, REPAIR_DEADLINE, RESULT, Conclusion
 from agents.event import Event
 from agents.life import status_of
 from agents.ports import Batch, Fired
+from agents.reminding import Why
 from agents.repair import ANSWERS, Limits, Repairing
 from agents.rules import Check
 from agents.shadow import SHADOW
@@ -90,12 +91,14 @@ class Repairs:
         check_id = event.record["check"]
         repairing = self._repairing(check_id)
         now, slot = max(event.occurred_at, batch.now()), None
-        if repairing is not None and repairing.mode != "off":  # else switched off since it was asked
+        again: int | None = now + repair.ASK_AGAIN
+        if repairing is not None and repairing.mode != "off":  # else by our files, which may be older than the asker's
             key = f"~repairs/{check_id}"
             known: Limits | None = batch.get(key)
             limits, slot = repair.grant(known, now, repairing, self.zone)
+            again = repair.next_day(limits["free_at"], self.zone) if slot is None else None
             batch.put(key, limits)
-        answer = {**event.record, "asks": False, "slot": slot, "occurred_at": now}
+        answer = {**event.record, "asks": False, "slot": slot, "again": again, "occurred_at": now}
         cause = f"{event.source}|{event.id}|slot"
         self.shell.emit(batch, INTERNAL_REPAIR, answer, cause, traceparent=event.traceparent)
 
@@ -106,14 +109,19 @@ class Repairs:
         mending = self._found(waits, waits.find(record["anomaly_id"]))
         if mending is None or mending.state != "asked":
             return  # it has healed, or a person was faster
-        if record["slot"] is None:
+        if record["slot"] is not None:
+            if repair.is_stale(mending.anomaly, record["slot"]):
+                return
+            after = repair.granted(mending.anomaly, record["slot"])
+        else:
             self._count(mending, "capped")
-        self.conclusions.amend(batch, waits, mending.name, repair.granted(mending.anomaly, record["slot"]))
+            after = repair.capped(mending.anomaly, record["again"] or event.occurred_at + repair.ASK_AGAIN)
+        self.conclusions.amend(batch, waits, mending.name, after)
 
     # --- what was waited for
 
     def _fired(self, batch: Batch, fired: Fired) -> None:
-        """A slot has come, or the time of a repair has passed."""
+        """A slot has come, or the time to ask for one again, or that of a repair has passed."""
         waits = Waits(batch, fired.customer)
         name = fired.name.removeprefix(REPAIR_DEADLINE)
         mending = self._found(waits, name)
@@ -121,23 +129,34 @@ class Repairs:
             self._left_alone(waits, name, fired.due_at)
         if mending is None or repair.due_of(mending.anomaly) != fired.due_at:
             return
-        wait, repairing = mending.wait, self._repairing(mending.check.id)
+        wait = mending.wait
         told = Told(fired.due_at, f"{wait['source']}|{wait['trigger']}|{fired.due_at}", wait.get("traceparent"))
         if mending.state in ANSWERS:
             self._failed(batch, mending, mending.state, "", told)
-            return
-        if (
-            repairing is not None
-            and repairing.mode != "off"
-            and self.shell.acts(batch, fired.due_at, "repair")
-            and repair.may_help(mending.anomaly, repairing, mending.words)  # its evidence may be another by now
-        ):
+        else:
+            self._by_itself(batch, mending, told)
+
+    def _by_itself(self, batch: Batch, mending: Mending, told: Told) -> None:
+        """What has waited for its slot is repaired; what had none asks again."""
+        repairing, anomaly = self._still_wanted(mending), mending.anomaly
+        after = repair.tried(anomaly)
+        if repairing is not None and mending.state == "capped":
+            why = Why(told.cause_id, told.at, told.traceparent)
+            after = self.conclusions.ask_for_repair(batch, mending.check, mending.waits.msisdn, anomaly, why)
+        elif repairing is not None and self.shell.acts(batch, told.at, "repair"):
             if repairing.mode == "on":
-                repair_id = repair.id_of_slot(mending.anomaly, told.at)
+                repair_id = repair.id_of_slot(anomaly, told.at)
                 self._send(batch, mending, repairing, repair_id, REPAIR_SENT, told)
                 return
             self._count(mending, "dry_run")
-        self.conclusions.amend(batch, waits, mending.name, repair.tried(mending.anomaly))
+        self.conclusions.amend(batch, mending.waits, mending.name, after)
+
+    def _still_wanted(self, mending: Mending) -> Repairing | None:
+        """What may repair it by itself: file, evidence and who takes care may be others than at the opening."""
+        repairing = self._repairing(mending.check.id)
+        if repairing is None or repairing.mode == "off" or status_of(mending.anomaly) == "ACKNOWLEDGED":
+            return None
+        return repairing if repair.may_help(mending.anomaly, repairing, mending.words) else None
 
     def _left_alone(self, waits: Waits, name: str, due: int) -> None:
         """Its check was taken away meanwhile: when it is back, people may order the repair anew."""

@@ -37,8 +37,8 @@ Sums = list[int | None]
 
 
 Former = list[Any]
-"""An anomaly that was resolved: its id, when it was opened, when it ended, what it was about; True at the end: nobody
-was told of it."""
+"""An anomaly that was resolved: its id, when it was opened, when it ended, what it was about; then, as far as there is
+something to say, whether nobody was told of it, and what is left of its repair."""
 
 
 class Repair(TypedDict):
@@ -47,9 +47,13 @@ class Repair(TypedDict):
     id: str
     """Empty before a command is sent."""
     state: str
-    """asked, granted, capped, dry_run, sent, done, refused or failed; empty: only ordered in vain."""
+    """asked, granted, capped, dry_run, sent, done, refused or failed; empty: nobody has begun in this life."""
     due: int | None
     """When to look after it again (ms)."""
+    slot: NotRequired[int | None]
+    """When it was last to be sent by itself, in whichever life of the anomaly; None: there was no slot."""
+    taken: NotRequired[bool]
+    """A person had acknowledged the anomaly before it was sent."""
     ordered: NotRequired[int]
     """What people ordered up to then is dealt with (ms): done, refused, or overtaken by a command that was sent."""
 

@@ -80,7 +80,7 @@ METRICS = (
     Metric(
         "yupan_repairs",
         "counter",
-        "Automatic repairs: sent, dry_run (would be), capped (no slot today), done, refused, failed",
+        "Automatic repairs: sent, dry_run (would be), capped (no slot yet), done, refused, failed",
         ("check", "outcome"),
     ),
     Metric(

@@ -17,7 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agents import anomalies, reminders
-from agents.commands import COMMAND
+from agents.conclude import COMMAND
 from agents.desk import CALL, CUSTOMER, LIST
 from agents.differences import EXAMPLES, KINDS, Opening, Pair, paired
 from agents.life import REOPENED_WITHIN

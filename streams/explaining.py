@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from agents.commands import COMMAND
+from agents.conclude import COMMAND
 from agents.desk import CALL, CUSTOMER, LIST
 from agents.life import ENDED, order_told, status_of
 from agents.replay import Input, Present, Replay

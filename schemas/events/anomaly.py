@@ -8,7 +8,6 @@ from schemas.errors import RecordError
 from schemas.event_type import EventType, Record
 from schemas.fields import Id, Millis, Msisdn, Severity, Text, enum
 
-
 REPAIR_SENT = "repair_sent"
 REPAIR_ORDERED = "repair ordered by "
 """What the reason of an ordered repair begins with; who ordered it follows."""

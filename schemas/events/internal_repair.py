@@ -17,7 +17,9 @@ class InternalRepair(TypedDict):
     asks: bool
     """Whether it is the question."""
     slot: Millis | None
-    """Of the answer: when to send the command; None: not today."""
+    """Of the answer: when to send the command; None: not now."""
+    again: Millis | None
+    """Of an answer without a slot: when to ask again."""
     occurred_at: Millis
 
 
@@ -45,6 +47,7 @@ EVENT = EventType(
         },
     ),
     bad=(
+        ("bad_time", {"again": 5}),
         ("missing_field", {"asks": ...}),
         ("bad_msisdn", {"msisdn": "12345"}),
         ("bad_time", {"slot": "soon"}),

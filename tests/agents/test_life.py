@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from agents import shell
-from agents.life import ORDERED, REOPENED_WITHIN, order_told, told
+from agents.life import ORDERED, REOPENED_WITHIN, former_of, order_told, placed, told
 from agents.replay import Input, Replay
 from agents.rules import load_checks
+from agents.verdicts import Decision, Open
 from schemas.catalogue import EVENTS
 from schemas.fields import millis
 from tests.agents.desk_world import Counted
@@ -70,6 +71,20 @@ def desk() -> Desk:
 
 def opened(desk: Desk) -> str:
     return str(desk.anomalies[0]["anomaly_id"])
+
+
+REPAIR = {"id": "a-1", "state": "", "due": None, "slot": 5, "taken": False}
+
+
+@pytest.mark.parametrize("more", [[], [True], [True, REPAIR], [False, REPAIR]])
+def test_what_is_remembered_of_it_is_read_as_it_was_written_once(more: list[Any]) -> None:
+    anomaly: Open = {"id": "b", "opened_at": 9, "evidence": {}, "cause_code": "x"}
+    decision = Decision("", "OPEN", 9, "deadline_passed", anomaly, {}, "e", None, "s|e", None)
+    again = placed(decision, ["a", 1, 7, None, *more], shadow=more[:1] == [True]).anomaly
+    assert (again["id"], again["since"], again.get("repair")) == ("a", 9, REPAIR if REPAIR in more else None)
+    assert placed(decision, ["a", 1, 7, None, *more], shadow=more[:1] != [True]).anomaly["id"] == "b"
+    ended = decision._replace(status="RESOLVED", at=20, anomaly=again)
+    assert former_of(ended) == ["a", 1, 20, None, *more]
 
 
 # --- what people order

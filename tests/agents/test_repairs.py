@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from agents.repair import Repairing, grant
+from agents.repair import Repairing
 from agents.replay import Input, Line, Replay
 from agents.rules import Checks, load_checks
 from schemas.catalogue import EVENTS
 from schemas.errors import UsageError
-from schemas.fields import iso
-from tests.agents.desk_world import ZONE
+from schemas.fields import iso, millis
 
 T0 = 1_795_320_000_000  # 2026-11-22, noon in Shanghai
 S, MIN, HOUR = 1_000, 60_000, 3_600_000
@@ -77,8 +76,6 @@ class World:
 
 
 def minutes(at: str) -> float:
-    from schemas.fields import millis
-
     return (millis(at) - T0) / MIN
 
 
@@ -144,89 +141,6 @@ def test_off_by_default_and_people_may_order_it() -> None:
     assert len({line["repair_id"] for line in world.of("repair")}) == 2
 
 
-@pytest.mark.parametrize("outcome", ["REFUSED", "FAILED"])
-def test_an_order_that_comes_twice_sends_one_repair(outcome: str) -> None:
-    world = World("off")
-    world.crm(0)
-    world.until(DUE + S)
-    first = world.order(DUE + 2 * S)
-    world.repeat(first)
-    world.answer(DUE + 20 * S, outcome)
-    world.repeat(first)
-    assert len(world.of("repair")) == 1
-    second = world.order(DUE + 30 * S)
-    world.answer(DUE + 40 * S, outcome)
-    world.repeat(first)
-    world.repeat(second)
-    assert len(world.of("repair")) == 2
-    world.order(DUE + 50 * S, name=second.record["command_id"])  # tried again by the desk, as of another moment
-    assert len(world.of("repair")) == 2
-    world.order(DUE + MIN)
-    assert len({line["repair_id"] for line in world.of("repair")}) == 3
-
-
-def test_an_order_that_was_refused_is_not_followed_when_it_comes_again() -> None:
-    world = World("off")
-    world.crm(0)
-    world.until(DUE + S)
-    world.order(DUE + 2 * S)
-    refused = world.order(DUE + 3 * S)  # one is on its way
-    world.answer(DUE + 20 * S, "REFUSED")
-    world.repeat(refused)
-    assert len(world.of("repair")) == 1
-
-
-def test_an_order_of_before_what_was_sent_is_not_followed() -> None:
-    world = World("on", per_minute=1)
-    world.crm(0, n=2)
-    world.crm(S, n=1)
-    world.until(DUE + 2 * MIN)
-    assert [minutes(line["at"]) for line in world.of("repair")] == [10, 11]
-    world.answer(DUE + 2 * MIN, "REFUSED")
-    world.order(DUE + MIN - S)
-    assert len(world.of("repair")) == 2
-
-
-def test_an_order_about_a_former_life_is_not_followed() -> None:
-    check = load_checks(deadlines={"activation": 2 * MIN}).by_id["activation"]
-    world = World("off")
-    world.replay = Replay(Checks([check]))
-    world.crm(0)
-    world.until(2 * MIN + S)
-    first = world.order(2 * MIN + 2 * S)
-    world.hlr(2 * MIN + 10 * S)
-    world.hlr(2 * MIN + 20 * S, "active")
-    world.until(5 * MIN)
-    world.repeat(first)
-    world.order(3 * MIN)  # it had healed then
-    assert [status for _, status, _ in world.story] == ["OPEN", "REPAIRING", "RESOLVED", "OPEN"]
-    assert len(world.of("repair")) == 1
-    world.order(5 * MIN + S)
-    assert len({line["repair_id"] for line in world.of("repair")}) == 2
-
-
-def test_of_any_orders_and_answers_each_order_sends_one_repair_at_most() -> None:
-    seed = random.randrange(1 << 30)
-    chance = random.Random(seed)
-    world, at, orders = World(chance.choice(("on", "off")), per_minute=600, within=2 * MIN), 0, []
-    for n in range(4):
-        world.crm(0, n=n)
-    world.until(at := DUE + S)
-    for _ in range(150):
-        at += chance.randrange(1, 20 * S)
-        world.until(at)
-        what = chance.random()
-        if what < 0.3 or not orders:
-            orders.append(world.order(at - chance.randrange(30 * S), n=chance.randrange(4), name=f"k-{len(orders)}"))
-        elif what < 0.7:
-            world.repeat(chance.choice(orders))
-        elif world.of("repair"):
-            world.answer(at, chance.choice(("DONE", "REFUSED", "FAILED")), nth=chance.randrange(len(world.of("repair"))))
-    ids = Counter(line["repair_id"] for line in world.of("repair"))
-    assert set(ids.values()) == {1}, seed
-    assert 4 < len(ids) <= 4 + len(orders), seed
-
-
 def test_dry_run_sends_nothing() -> None:
     world = World("dry_run")
     world.crm(0)
@@ -235,45 +149,6 @@ def test_dry_run_sends_nothing() -> None:
     assert world.story == [(10, "OPEN", "deadline_passed")]
     world.hlr(HOUR)
     assert world.story[-1][1] == "RESOLVED"
-
-
-def test_the_rate_is_kept_and_what_heals_meanwhile_is_left_alone() -> None:
-    world = World(per_minute=3)
-    for n in range(12):
-        world.crm(0, n=n)
-    world.until(DUE)
-    world.until(DUE + 70 * S)
-    world.hlr(DUE + 70 * S, n=11)
-    healed = {number(11)} - {line["msisdn"] for line in world.of("repair")}
-    world.until(HOUR)
-    times = [minutes(line["at"]) for line in world.of("repair")]
-    assert times == pytest.approx([10 + n / 3 for n in range(12) if n != 11 or not healed])
-    assert len({line["msisdn"] for line in world.of("repair")}) == len(times)
-
-
-def test_the_day_has_its_most_and_the_next_day_more() -> None:
-    world = World(per_day=5)
-    for n in range(8):
-        world.crm(0, n=n)
-    world.until(HOUR)
-    assert len(world.of("repair")) == 5
-    world.crm(13 * HOUR, n=20)  # after midnight
-    world.until(14 * HOUR)
-    assert len(world.of("repair")) == 6
-    assert [line["msisdn"] for line in world.of("repair")][-1] == number(20)
-
-
-def test_slots_are_in_order_and_their_day_is_the_operators() -> None:
-    repairing = Repairing("hlr", "x", {}, per_minute=60, per_day=3)
-    known, slots = None, []
-    midnight = T0 + 12 * HOUR
-    for at in (midnight - 1500, midnight - 1500, midnight - 1500, midnight - 1400, midnight + S):
-        known, slot = grant(known, at, repairing, ZONE)
-        slots.append(None if slot is None else slot - midnight)
-    assert slots == [-1500, -500, 500, 1500, 2500]
-    known, slot = grant(known, midnight + 5 * S, repairing, ZONE)
-    assert slot is None
-    assert known["day"] == "2026-11-23"
 
 
 def test_what_is_withdrawn_while_it_is_repaired_stays_so() -> None:
@@ -307,14 +182,6 @@ def test_a_late_answer_of_another_repair_is_nothing() -> None:
     assert [status for _, status, _ in world.story] == ["OPEN", "REPAIRING", "OPEN"]
 
 
-def test_old_drifts_are_not_repaired() -> None:
-    world = World()
-    world.crm(3 * HOUR, n=2)  # the clock is there already
-    world.crm(0, n=1)
-    world.until(5 * HOUR)
-    assert {line["msisdn"] for line in world.of("repair")} == {number(2)}
-
-
 def test_evidence_that_changes_while_it_is_repaired_stays_repairing() -> None:
     world = World()
     world.crm(0)
@@ -322,18 +189,6 @@ def test_evidence_that_changes_while_it_is_repaired_stays_repairing() -> None:
     world.hlr(DUE + 10 * S, "active")
     assert [line["kind"] for line in world.lines if line.get("reason") == "partner_changed"] == ["evidence"]
     assert [line.get("progress") for line in world.of("reminder")] == ["OPEN", "REPAIRING", "REPAIRING"]
-
-
-def test_back_within_an_hour_it_is_repaired_once_more_under_another_id() -> None:
-    world = World()
-    world.crm(0)
-    world.until(DUE + S)
-    world.hlr(DUE + 30 * S)
-    world.hlr(DUE + MIN, "active")
-    world.until(HOUR)
-    first, second = world.of("repair")
-    assert first["anomaly_id"] == second["anomaly_id"]
-    assert first["repair_id"] != second["repair_id"]
 
 
 def test_of_any_history_each_life_has_one_repair_and_never_two_at_once() -> None:

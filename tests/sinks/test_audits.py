@@ -363,7 +363,7 @@ def test_an_unknown_grouping_is_wrong_use(db):
 
 
 def test_what_agents_decide_is_understood(db):
-    """A repair is refused, ordered again and helps; it opens again within the hour, and waits for the third."""
+    """A repair is refused, ordered again and helps; it opens again, and the third is sent an hour after the first."""
     world = World()
     world.crm(0)
     world.until(11 * MIN)
@@ -371,7 +371,7 @@ def test_what_agents_decide_is_understood(db):
     world.order(13 * MIN)
     world.hlr(14 * MIN)
     world.hlr(20 * MIN, "active")
-    world.until(31 * MIN)
+    world.until(71 * MIN)
     writer = HistoryWriter(db)
     decided = world.of("anomaly")
     for n, line in enumerate(decided):
