@@ -321,6 +321,7 @@ class Conclusions:
             "change": change,
             "again": change == "JOINS" and "since" in group.anomaly,
             "cutover": group.anomaly.get("cutover"),
+            "old": decision.arrived - decision.at >= self.shell.act_within,
             "occurred_at": decision.at,
             **more,
         }

@@ -60,6 +60,8 @@ class Incident(TypedDict):
     """Of one that fires as it was told last, else the gravest that is open."""
     severities: NotRequired[dict[str, int]]
     """How many are open of each; left out by older records: all are of `severity`."""
+    old: NotRequired[bool]
+    """Whether all that joined it was too old to act when it came; left out: it was not."""
     examples: list[str]
     ended_at: int | None
     """When it was told to be over, the last time."""
@@ -78,16 +80,17 @@ def joined(known: Incident | None, record: Mapping[str, Any], cause_id: str, ale
     """An anomaly has opened."""
     at = record["occurred_at"]
     incident = _new(record, cause_id) if known is None or _is_past(known, at) else known
-    before = incident["open"]
+    before, is_news = incident["open"], _is_news(incident, record)
     incident = _with(
         incident,
         open=before + 1,
         hit=max(incident["hit"] + (not record["again"]), before + 1),
         severities=_counted(incident, joins=record["severity"]),
+        old=is_old(incident) and not is_news,
         examples=shown(incident["examples"], record["example"]),
     )
     if incident["status"] == "FIRING":
-        return _fires(incident, at, alerting)
+        return _told(incident, at) if is_news else _fires(incident, at, alerting)
     return _gathers(incident, at, alerting, before)
 
 
@@ -96,9 +99,10 @@ def graver(known: Incident | None, record: Mapping[str, Any], alerting: Alerting
     if known is None or known["open"] == 0:
         return Change(known)
     severities, at = _counted(known, leaves=record["was"], joins=record["severity"]), record["occurred_at"]
-    incident = _with(known, severities=severities)
+    is_news = _is_news(known, record)
+    incident = _with(known, severities=severities, old=is_old(known) and not is_news)
     if incident["status"] == "FIRING":
-        return _fires(incident, at, alerting)
+        return _told(incident, at) if is_news else _fires(incident, at, alerting)
     return _gathers(incident, at, alerting, incident["open"])
 
 
@@ -164,6 +168,7 @@ def _new(record: Mapping[str, Any], cause_id: str) -> Incident:
         "told": 0,
         "severity": record["severity"],
         "severities": {},
+        "old": bool(record["old"]),
         "examples": [],
         "ended_at": None,
         "due": None,
@@ -180,6 +185,16 @@ def _is_past(incident: Incident, at: int) -> bool:
     """One that fires again is not, whenever it was over before: its end is still to be told."""
     ended = incident["ended_at"]
     return incident["status"] == "OVER" and ended is not None and at > ended + REMEMBERED
+
+
+def is_old(incident: Incident) -> bool:
+    """Whether it is history: an import or a replay tells of nothing that technicians should get up for."""
+    return incident.get("old", False)
+
+
+def _is_news(incident: Incident, record: Mapping[str, Any]) -> bool:
+    """Whether what was history is so no more by this change."""
+    return is_old(incident) and not record["old"]
 
 
 def _counted(incident: Incident, *, leaves: str | None = None, joins: str | None = None) -> dict[str, int]:

@@ -13,7 +13,7 @@ from agents.conclude import INCIDENT, Conclusions
 from agents.cutovers import ALERT, Closings
 from agents.cutovers import DEADLINE as CLOSING
 from agents.event import Event
-from agents.incident import Alerting, Change, Incident, fall_due, graver, joined, left
+from agents.incident import Alerting, Change, Incident, fall_due, graver, is_old, joined, left
 from agents.ports import Batch, Fired, rearm
 from agents.shell import Shell
 
@@ -111,6 +111,7 @@ class Incidents:
                 check_id, area, cause_code, status, incident["hit"], of_customers=bool(incident["examples"])
             ),
             "guidance": dict(self._alerting(check_id).guidance),
+            "old": is_old(incident),
             "first_at": incident["first_at"],
             "occurred_at": at,
         }

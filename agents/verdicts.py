@@ -93,6 +93,8 @@ class Wait(TypedDict):
     region: str | None
     traceparent: NotRequired[str | None]
     """The trigger's, for what its deadline decides."""
+    arrived: NotRequired[int]
+    """When the broker got the trigger: whether what its deadline decides was history by then."""
     snapshot: NotRequired[bool]
     """A full export has begun it: what drifted told nobody when it did."""
     open: Open | None
@@ -160,6 +162,8 @@ class Decision(NamedTuple):
     """`ce_source|ce_id` of what caused this decision (an id is its source's own); a deadline: its trigger, and when."""
     traceparent: str | None
     """Of what caused this decision."""
+    arrived: int = 0
+    """When the broker got what caused this decision (of a deadline its trigger); 0: it was no event."""
 
     @property
     def changes_status(self) -> bool:
@@ -300,6 +304,7 @@ def start(event: Event, due: int | None) -> Wait:
         "source": event.source,
         "region": event.record.get("region"),
         "traceparent": event.traceparent,
+        "arrived": event.arrived_at,
         "open": None,
     }
     return {**wait, "snapshot": True} if event.record.get("reason") == SNAPSHOT else wait
@@ -314,19 +319,15 @@ def on_event(change: Change, status: str, reason: str, wait: Wait, anomaly: Open
     """A decision that an event brought about, as of its own time."""
     event = change.event
     cause_id = f"{event.source}|{event.id}"
-    begun = wait["trigger"], wait["region"]
-    return Decision(
-        change.subject, status, event.occurred_at, reason, anomaly, evidence, *begun, cause_id, event.traceparent
-    )
+    cause = wait["trigger"], wait["region"], cause_id, event.traceparent, event.arrived_at
+    return Decision(change.subject, status, event.occurred_at, reason, anomaly, evidence, *cause)
 
 
 def on_deadline(due: Due, status: str, reason: str, wait: Wait, anomaly: Open) -> Decision:
     """A decision that the passing of time brought about, as of the due time."""
     cause_id = f"{wait['source']}|{wait['trigger']}|{due.at}"
-    begun = wait["trigger"], wait["region"]
-    return Decision(
-        due.subject, status, due.at, reason, anomaly, anomaly["evidence"], *begun, cause_id, wait.get("traceparent")
-    )
+    cause = wait["trigger"], wait["region"], cause_id, wait.get("traceparent"), wait.get("arrived", 0)
+    return Decision(due.subject, status, due.at, reason, anomaly, anomaly["evidence"], *cause)
 
 
 def anomaly_of(

@@ -30,10 +30,13 @@ METRICS = (
     Metric("yupan_duplicates", "counter", "Events recognised as repeats, by topic", ("topic",)),
     Metric("yupan_rerouted", "counter", "Records on the wrong partition, sent to their own", ("topic",)),
     Metric("yupan_dead_letters", "counter", "Records that could not be used, by reason", ("topic", "reason")),
+    Metric("yupan_skipped", "counter", "Records that history cannot store, or alerts cannot push", ("topic", "reason")),
     Metric(
-        "yupan_skipped", "counter", "Records that history cannot store (decide dead-letters them)", ("topic", "reason")
+        "yupan_too_old_to_act",
+        "counter",
+        "Pops, repairs and alerts not sent: the event was too old",
+        ("what",),
     ),
-    Metric("yupan_too_old_to_act", "counter", "Pops and messages not sent: the event was too old", ("what",)),
     Metric(
         "yupan_late",
         "counter",

@@ -11,7 +11,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from schemas.errors import PartError
@@ -20,6 +20,8 @@ from schemas.fields import iso
 ANSWER_S = 5.0
 MOST = 500
 """Alerts of one request."""
+REFUSALS = (400, 413, 422)
+"""Answers to what is in a request, which another one may get past; any other failure is one of all requests."""
 Alert = Mapping[str, Any]
 
 
@@ -69,23 +71,52 @@ class Alertmanager:
     def __init__(self, addresses: Sequence[str]) -> None:
         self._addresses = addresses
 
-    def push(self, alerts: Sequence[Alert]) -> None:
-        """Tell them. Raises `PartError` when none has taken all of it; telling again does no harm."""
+    def push(self, alerts: Sequence[Alert]) -> Sequence[Alert]:
+        """Tell them, and return the alerts that they refuse: one does not hold up the others.
+
+        Raises `PartError` when none of them has taken or refused all the rest; telling again does no harm.
+        """
+        refused: list[Alert] = []
         for begin in range(0, len(alerts), MOST):
-            self._to_any("/api/v2/alerts", json.dumps(alerts[begin : begin + MOST]).encode())
+            refused += self._push(alerts[begin : begin + MOST])
+        return refused
 
     def require_ready(self) -> None:
         """Raise `PartError` unless one of them is ready."""
         self._to_any("/-/ready", None)
 
+    def _push(self, alerts: Sequence[Alert]) -> Sequence[Alert]:
+        """Of what is refused together, halves are told by themselves."""
+        try:
+            self._to_any("/api/v2/alerts", json.dumps(alerts).encode())
+        except _RefusedError:
+            if len(alerts) == 1:
+                return alerts
+            middle = len(alerts) // 2
+            return [*self._push(alerts[:middle]), *self._push(alerts[middle:])]
+        return ()
+
     def _to_any(self, path: str, body: bytes | None) -> None:
-        failures = [why for address in self._addresses if (why := _ask(address, path, body)) is not None]
+        failures = [failure for address in self._addresses if (failure := _ask(address, path, body)) is not None]
         if len(failures) == len(self._addresses):
-            raise PartError(f"YUPAN_ALERTMANAGER: {'; '.join(failures)}")
+            is_refused = any(failure.is_refusal for failure in failures)
+            said = f"YUPAN_ALERTMANAGER: {'; '.join(failure.why for failure in failures)}"
+            raise _RefusedError(said) if is_refused else PartError(said)
 
 
-def _ask(address: str, path: str, body: bytes | None) -> str | None:
-    """None when it went well, else one line that says what did not."""
+class _RefusedError(PartError):
+    """What was told is not taken, however often it is told."""
+
+
+class _Failure(NamedTuple):
+    """One line that says what did not go well."""
+
+    why: str
+    is_refusal: bool = False
+
+
+def _ask(address: str, path: str, body: bytes | None) -> _Failure | None:
+    """None when it went well."""
     url = urlsplit(address)
     shown = f"{url.scheme}://{url.hostname}:{url.port}" if url.port else f"{url.scheme}://{url.hostname}"
     request = urllib.request.Request(f"{shown}{url.path.rstrip('/')}{path}", data=body)
@@ -97,6 +128,6 @@ def _ask(address: str, path: str, body: bytes | None) -> str | None:
         with urllib.request.urlopen(request, timeout=ANSWER_S):
             return None
     except urllib.error.HTTPError as error:
-        return f"{shown} answers {error.code} {error.reason}"
+        return _Failure(f"{shown} answers {error.code} {error.reason}", error.code in REFUSALS)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return f"{shown} does not answer ({getattr(error, 'reason', None) or error})"
+        return _Failure(f"{shown} does not answer ({getattr(error, 'reason', None) or error})")

@@ -3,6 +3,9 @@
 Everything is told by `yupan.alert.v1`, which is read from its beginning; so a worker keeps nothing, several of them do
 no harm beside each other, and an Alertmanager that was started anew knows all again after a moment. While it is away,
 what it must know waits here, an incident once, and no decision waits for it.
+
+What fires is pushed, however late it was told: `decide` may have been away, and the fault is still there. Only what was
+too old to act when its events came (`old`: an import, a replay) is history, and pages nobody.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents.ports import Clock
 from schemas.codec import Codec
@@ -28,24 +31,36 @@ AGAIN_MS = 60_000
 FIRES_FOR_MS = 10 * AGAIN_MS
 """So long an alert fires after it was pushed last: a worker may be away for that."""
 FIRST_RETRY_MS, LONGEST_RETRY_MS = 500, 15_000
+SETTLES_MS = 60_000
+"""So long what was told late waits: who is catching up may tell its end next."""
 _LOOK_S = 0.5
+_NAMED = 5
+"""Refused incidents that a line of the log names."""
 Record = Mapping[str, Any]
 Name = tuple[tuple[str, str], ...]
 """Labels: what Alertmanager knows an alert by."""
+
+
+class Fire(NamedTuple):
+    """An incident that fires, as it was told last, and from when on it is pushed."""
+
+    record: Record
+    from_ms: int
 
 
 class Firing:
     """What fires, and what Alertmanager has not been told yet. Times are milliseconds."""
 
     def __init__(self, act_within: int, metrics: Metrics) -> None:
+        """What is told `act_within` after it happened is told late."""
         self._act_within = act_within
         self._metrics = metrics
-        self._incidents: dict[str, Record] = {}
+        self._fires: dict[str, Fire] = {}
         self._waiting: dict[Name, Record] = {}
         self._over: dict[Name, tuple[Record, int]] = {}
 
     def __len__(self) -> int:
-        return len(self._incidents)
+        return len(self._fires)
 
     @property
     def waiting(self) -> int:
@@ -53,29 +68,34 @@ class Firing:
         return len(self._waiting) + len(self._over)
 
     def take(self, told: Told) -> None:
-        """What was read. One that began too long before it arrived is history: an import, or a replay."""
+        """What was read."""
         record = told.record
         if record is None:
             self._metrics.count("yupan_skipped", topic=TOPIC, reason=told.reason)
             return
-        before = self._incidents.get(record["incident_id"])
         if record["status"] == "RESOLVED":
+            before = self._fires.pop(record["incident_id"], None)
             if before is not None:
-                del self._incidents[record["incident_id"]]
-                self._end(before, record["occurred_at"], told.is_new)
-        elif before is None and told.broker_ms - record["occurred_at"] >= self._act_within:
-            if told.is_new:
-                self._metrics.count("yupan_too_old_to_act", what="alert")
-        else:
-            self._incidents[record["incident_id"]] = record
-            if before is not None and _name(before) != _name(record):
-                self._end(before, record["occurred_at"], told.is_new)  # graver now: by its labels another alert
-            self._over.pop(_name(record), None)
+                self._end(before.record, record["occurred_at"], told.is_new)
+        elif not record["old"]:
+            self._fire(record, told)
+        elif told.is_new:
+            self._metrics.count("yupan_too_old_to_act", what="alert")
+
+    def _fire(self, record: Record, told: Told) -> None:
+        before, from_ms = self._fires.get(record["incident_id"]), 0
+        if told.broker_ms - record["occurred_at"] >= self._act_within:
+            from_ms = told.broker_ms + SETTLES_MS if before is None else before.from_ms
+        self._fires[record["incident_id"]] = Fire(record, from_ms)
+        if before is not None and _name(before.record) != _name(record):
+            self._end(before.record, record["occurred_at"], told.is_new)  # graver now: by its labels another alert
+        self._over.pop(_name(record), None)
+        if from_ms <= told.broker_ms:
             self._waiting[_name(record)] = record
 
-    def again(self) -> None:
+    def again(self, now: int) -> None:
         """Everything that fires is to be pushed."""
-        self._waiting |= {_name(record): record for record in self._incidents.values()}
+        self._waiting |= {_name(fire.record): fire.record for fire in self._fires.values() if fire.from_ms <= now}
 
     def due(self, now: int) -> list[Alert]:
         """What is to be pushed."""
@@ -117,7 +137,7 @@ class Pushing:
         if self._topic.caught_up and now >= self._retry_at:
             if now >= self._again_at:
                 self._again_at = now + AGAIN_MS
-                self._firing.again()
+                self._firing.again(now)
             if self._firing.waiting:
                 self._push(now)
             elif read:
@@ -135,7 +155,7 @@ class Pushing:
     def _push(self, now: int) -> None:
         alerts = self._firing.due(now)
         try:
-            self._target.push(alerts)
+            refused = self._target.push(alerts)
         except PartError as error:
             if self._retry_ms == FIRST_RETRY_MS:
                 log.warning("%s; it is asked again, and nothing is lost", error)
@@ -149,8 +169,13 @@ class Pushing:
         self._firing.pushed()
         self._topic.commit()
         self._retry_ms = FIRST_RETRY_MS
-        self._metrics.count("yupan_alerts_pushed", len(alerts))
-        self._metrics.set("yupan_sink_up", 1, sink="alertmanager")
+        taken = len(alerts) - len(refused)
+        self._metrics.count("yupan_alerts_pushed", taken)
+        self._metrics.set("yupan_sink_up", int(taken > 0), sink="alertmanager")
+        if refused:
+            self._metrics.count("yupan_skipped", len(refused), topic=TOPIC, reason="refused")
+            which = ", ".join(alert["labels"]["incident_id"] for alert in refused[:_NAMED])
+            log.error("Alertmanager refuses %d of %d alerts; they are left out: %s", len(refused), len(alerts), which)
 
     def _show(self) -> None:
         self._metrics.set("yupan_incidents_firing", len(self._firing))

@@ -22,6 +22,8 @@ class Alert(TypedDict):
     region: str | None
     summary: Prose
     guidance: Text
+    old: bool | None
+    """Whether all of it was too old to act when it came (an import, a replay): it pages nobody."""
     first_at: Millis
     occurred_at: Millis
 
@@ -43,6 +45,7 @@ EVENT = EventType(
             "region": "nanchang",
             "summary": "42 customers: the network still bars the number",
             "guidance": {"zh": "检查HLR接口", "en": "Look at the HLR interface"},
+            "old": False,
             "first_at": "2026-11-22T12:10:00+08:00",
             "occurred_at": "2026-11-22T12:12:00+08:00",
         },

@@ -28,6 +28,8 @@ class InternalIncident(TypedDict):
     cutover: str | None
     """The works in whose window its drift began: then it is part of their closing report, and of no incident.
     Of HEALED: in whose window it ended."""
+    old: bool | None
+    """Whether what brought it about was too old to act when it came: an import, or a replay."""
     occurred_at: Millis
 
 
@@ -53,6 +55,7 @@ EVENT = EventType(
             "severity": "MAJOR",
             "change": "JOINS",
             "example": "86138****8000",
+            "old": False,
             "occurred_at": "2026-11-22T12:10:00+08:00",
         },
         {

@@ -27,6 +27,7 @@ def told(
         "example": example,
         "again": again,
         "was": was,
+        "old": None,
         "occurred_at": T0 + at,
     }
 

@@ -39,7 +39,7 @@ CONTRACTS = {
     "yupan.anomaly.v1": "anomaly_id msisdn? cell? region? check status severity cause_code evidence cause wording"
     " guidance trigger_id opened_at occurred_at reason",
     "yupan.alert.v1": "incident_id check cause_code severity status count examples cell? region? summary guidance"
-    " first_at occurred_at",
+    " old? first_at occurred_at",
     "yupan.reminder.v1": "reminder_id msisdn kind title cause? wording? guidance? progress? severity expires_at?"
     " source_id occurred_at",
     "yupan.screen-pop.v1": "call_id msisdn? seat? segment? receipt brand? greeting? reminders retention_tasks contacts"
