@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from agents import anomalies, life, reminders, shadow
+from agents import anomalies, life, owners, reminders, shadow
 from agents.baseline import is_in
 from agents.cutover import collecting, healing
 from agents.event import Event
@@ -222,7 +222,8 @@ class Conclusions:
         rule = self.checks.rules.get(check.id)
         if outcome.decisions:
             silent = check.mode == shadow.SHADOW or (rule is not None and not self._speaks(batch, rule))
-            outcome = life.continued(outcome, waits.former(name), shadow=silent)
+            former = owners.former(batch, waits, name, outcome.decisions[-1].at)
+            outcome = life.continued(outcome, former, shadow=silent)
             waits.remember(name, outcome.decisions)
         outcome = self._begin(batch, check, waits.msisdn, outcome)
         before = waits.get(name)
@@ -349,15 +350,17 @@ class Conclusions:
             counts.observe("yupan_resolve_seconds", max(0, decision.at - known["opened_at"]) / 1000, check=check_id)
 
     def _remind(self, batch: Batch, check: Check, anomaly: Mapping[str, Any], decision: Decision) -> None:
-        """The desk's reminder opens, changes and ends with its anomaly."""
+        """The desk's reminder opens, changes and ends with its anomaly, or with the owner whose it was."""
         reminder = reminders.of_anomaly(anomaly, check.title)
         why = Why(f"{anomalies.event_id(decision)}|reminder", decision.at, decision.traceparent)
-        if decision.status not in life.ENDED:
+        msisdn, reminder_id, has_ended = reminder["msisdn"], reminder["reminder_id"], decision.status in life.ENDED
+        is_earlier = owners.is_earlier(batch, msisdn, anomaly["opened_at"], decision.at)
+        if not has_ended and not is_earlier:
             opens = decision.status == "OPEN" and decision.changes_status
             remind(self.shell, batch, reminder, why, opens=opens)
-        else:
-            reason = f"{decision.status}: {decision.reason}"
-            withdraw(self.shell, batch, reminder["kind"], reminder["msisdn"], reminder["reminder_id"], why, reason)
+        elif not is_earlier or owners.stands(batch, msisdn, reminder_id):
+            reason = f"{decision.status}: {decision.reason}" if has_ended else owners.ANOTHER_OWNER
+            withdraw(self.shell, batch, reminder["kind"], msisdn, reminder_id, why, reason)
 
 
 def _name(check: Check, subject: str) -> str:

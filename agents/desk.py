@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents import calls, contacts, lists, pops, tasks, tickets
+from agents import calls, contacts, lists, owners, pops, tasks, tickets
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.profile import check_room, with_entry, with_facts
+from agents.reminding import Why
 from agents.segments import LISTS, ORDER, Segment, segment_at
 from agents.shell import Shell
 from agents.texts import short
@@ -185,7 +186,7 @@ class Profiles:
 
     def process(self, batch: Batch) -> None:
         """Judge the watch lists whose time has come, then note all facts, entries or replacements of a batch."""
-        self.shell.run(batch, self.decide, self.watching.fired)
+        self.shell.run(batch, self.decide, self._fired)
 
     def decide(self, batch: Batch, event: Event) -> None:
         """Note one record of facts, one entry, or one replacement."""
@@ -195,6 +196,14 @@ class Profiles:
             self._fan_out(batch, event)
         else:
             self._note(batch, event)
+
+    def _fired(self, batch: Batch, fired: Fired) -> None:
+        """A number has another owner, or watch lists are to be judged."""
+        if fired.name == owners.DEADLINE:
+            why = Why(f"{fired.customer}|{fired.due_at}", fired.due_at)
+            owners.changed(self.shell, batch, fired.customer, why)
+        else:
+            self.watching.fired(batch, fired)
 
     def _note(self, batch: Batch, event: Event) -> None:
         """Facts or an entry; the watch lists are judged by what is held then."""
@@ -207,6 +216,7 @@ class Profiles:
             return
         batch.put(key, newer)
         if event.topic == CUSTOMER:
+            owners.told(self.shell, batch, event)
             self.watching.facts(batch, event)
         else:
             self.watching.entry(batch, event, is_first=held is None or record["list"] not in held["lists"])

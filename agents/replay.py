@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from agents import anomalies, areas, incidents, reminders, usage, watching
+from agents import anomalies, areas, incidents, owners, reminders, usage, watching
 from agents.areas import Areas
 from agents.audit import Audit
 from agents.auditing import auditing
@@ -107,6 +107,7 @@ _WAITING = {
     areas.DEADLINE: Areas.topics[0],
     usage.TICK: Usage.topics[0],
     watching.DEADLINE: Profiles.topics[0],
+    owners.DEADLINE: Profiles.topics[0],
     incidents.DEADLINE: Incidents.topics[0],
     REPAIR_DEADLINE: Repairs.topics[0],
     CLOSING: Incidents.topics[0],
