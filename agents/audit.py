@@ -28,6 +28,8 @@ class Audit:
 
     def process(self, batch: Batch) -> None:
         """Decide a batch: its fired deadlines, then its events."""
+        if self.conclusions.baseline is not None:
+            self.conclusions.baseline.show(batch, self.conclusions.checks.exported)
         self.shell.run(batch, self._decide, self.conclusions.fired)
 
     def _decide(self, batch: Batch, event: Event) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from agents import anomalies, life, owners, reminders, shadow
-from agents.baseline import is_in
+from agents.baseline import Baseline
 from agents.cutover import collecting, healing
 from agents.event import Event
 from agents.ports import Batch, Fired, rearm
@@ -84,7 +84,7 @@ class Conclusions:
         """`baseline`: whether checks are silent until the full exports of their systems are in (`baseline`)."""
         self.shell = shell
         self.checks = checks
-        self.baseline = baseline
+        self.baseline = Baseline(shell) if baseline else None
 
     def judge(self, batch: Batch, event: Event, name: str, before: Held, after: Held) -> None:
         """Ask all checks about each customer that watch `name`, of which `event` tells."""
@@ -157,7 +157,7 @@ class Conclusions:
         self._conclude(batch, check, waits, name, outcome, armed)
 
     def _speaks(self, batch: Batch, rule: Rule) -> bool:
-        return not self.baseline or is_in(batch, rule)
+        return self.baseline is None or self.baseline.is_in(batch, rule, self.checks.exported)
 
     def order(self, batch: Batch, event: Event) -> str:
         """Do to a customer's anomaly what a person orders; what came of it: `done`, `unknown` or `impossible`."""

@@ -87,11 +87,17 @@ class Checks:
                 self.areas[check.id] = check.rule
             else:
                 self.rules[check.id] = check.rule
+        self.exported = frozenset(_system(name) for rule in self.rules.values() for name in rule.compares)
+        """The systems of which a full export says something: their states are compared by some check."""
         self.watches = {one.id: one for one in known if isinstance(one, WatchList)}
         # no bound methods: a cycle would keep each set that is replaced (`streams/worker.py` sets aside what survives)
         self.watching = lru_cache(maxsize=4096)(partial(_watching, self.by_id, self.rules))
         self.counting = cache(partial(_counting, self.areas))
         self.reminding = lru_cache(maxsize=4096)(partial(_reminding, self.watches))
+
+
+def _system(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _watching(checks: Mapping[str, Check], rules: Mapping[str, Rule], name: str) -> tuple[Watch, ...]:

@@ -32,11 +32,13 @@ ROOMY = MAX_VALUE - 20_000
 
 
 class Counts(Protocol):
-    """Where decisions are counted and timed; the names are those of `schemas.metrics`."""
+    """Where decisions are counted and timed, and what is so now is shown; the names are those of `schemas.metrics`."""
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
 
     def observe(self, name: str, value: float, **labels: str) -> None: ...
+
+    def set(self, name: str, value: float, **labels: str) -> None: ...
 
 
 class NoCounts:
@@ -46,6 +48,9 @@ class NoCounts:
         """Forget it."""
 
     def observe(self, name: str, value: float, **labels: str) -> None:
+        """Forget it."""
+
+    def set(self, name: str, value: float, **labels: str) -> None:
         """Forget it."""
 
 

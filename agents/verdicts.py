@@ -252,6 +252,8 @@ class Rule(Protocol):
     """The field of a record that parts what is waited for, such as `transaction`; empty: none."""
     watches: tuple[str, ...]
     """`system.attribute`, the attribute ending in `.PRODUCT` where the rule holds for each product; `usage.KIND`."""
+    compares: tuple[str, ...]
+    """Those of them that it compares as states: not what only triggers it, nor what counts each time."""
     reads: tuple[str, ...]
     """The topics that may settle it."""
     within: int

@@ -73,6 +73,12 @@ METRICS = (
         "Check files read anew: loaded, or refused, and the old ones stay",
         ("outcome",),
     ),
+    Metric(
+        "yupan_baseline_missing",
+        "gauge",
+        "With YUPAN_BASELINE=on: 1 while checks are silent because the full export of this system is not in",
+        ("system",),
+    ),
     Metric("yupan_not_applicable", "counter", "Values outside a check's mapping", ("check",)),
     Metric(
         "yupan_reminders",

@@ -201,6 +201,10 @@ def _worker(address: str, shown: str) -> Answer:
     if waited_for:
         remedy = "it goes on by itself when that is back"
         return "warn", f"the worker that shows its metrics on {address} waits for {' and '.join(waited_for)}", remedy
+    absent = re.findall(r'^yupan_baseline_missing{system="(.*)"} 1\.0$', shown, re.MULTILINE)
+    if absent:
+        told = f"checks are silent until the full export of {', '.join(sorted(absent))} is in (YUPAN_BASELINE)"
+        return "warn", told, "yupan import states FILE --set system=NAME --snapshot, or YUPAN_BASELINE=off"
     return "ok", f"a worker shows its metrics on {address}", ""
 
 

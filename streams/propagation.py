@@ -33,6 +33,9 @@ class _Times:
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Nothing is counted here."""
 
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Nothing is shown here."""
+
     def observe(self, name: str, value: float, **labels: str) -> None:
         """A system has come to agree."""
         if name == "yupan_propagation_seconds":

@@ -49,7 +49,7 @@ class Agree:
     ) -> None:
         self.check = check
         self.within = within
-        self.watches = tuple(systems)
+        self.watches = self.compares = tuple(systems)
         self.rows = tuple(rows)
         self.products = tuple(products)
         self._known: dict[Row, Verdict] = {}

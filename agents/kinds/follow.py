@@ -45,6 +45,7 @@ class Follow:
         self.when = when
         self.expect = dict(expect)
         self.watches = (when[0], *self.expect)
+        self.compares = tuple(self.expect)
 
     @property
     def placeholders(self) -> frozenset[str]:

@@ -59,6 +59,7 @@ class Match:
         """See `Rule.placeholders`."""
         return frozenset((*self.watches, "transaction", "within"))
 
+    compares: tuple[str, ...] = ()
     wanted_names: frozenset[str] = frozenset()
 
     def wanted(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:

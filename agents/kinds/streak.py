@@ -54,6 +54,7 @@ class Streak:
 
     placeholders = frozenset(("usage.failures", "usage.cause", "within"))
 
+    compares: tuple[str, ...] = ()
     wanted_names: frozenset[str] = frozenset()
 
     def wanted(self, subject: str, evidence: Mapping[str, str]) -> dict[str, str]:

@@ -64,6 +64,9 @@ class Counted:
     def observe(self, name: str, value: float, **labels: str) -> None:
         self.observed.append((name, value))
 
+    def set(self, name: str, value: float, **labels: str) -> None:
+        self.counts[(name, *labels.values())] = value
+
 
 class World:
     def __init__(self, partitions: int = 3, order: tuple[str, ...] = ORDER) -> None:

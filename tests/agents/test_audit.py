@@ -48,6 +48,9 @@ class Desk:
     def observe(self, name: str, value: float, **labels: str) -> None:
         self.observed.append((name, value))
 
+    def set(self, name: str, value: float, **labels: str) -> None:
+        self.counted[(name, *labels.values())] = value
+
     def tell(
         self,
         minute: float,

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from agents.replay import Input, Line, Replay
-from agents.rules import load_checks
+from agents.rules import Checks, load_checks
 from schemas.catalogue import EVENTS
 from schemas.fields import iso
+from tests.agents.desk_world import Counted
 
 T0 = 1_795_320_000_000
 S, MIN, HOUR = 1_000, 60_000, 3_600_000
@@ -22,7 +23,8 @@ def number(n: int) -> str:
 
 class World:
     def __init__(self, *, baseline: bool = True) -> None:
-        self.replay = Replay(load_checks(), baseline=baseline)
+        self.counted = Counted()
+        self.replay = Replay(load_checks(), baseline=baseline, counts=self.counted)
         self.lines: list[Line] = []
         self.sent = 0
 
@@ -124,3 +126,52 @@ def test_an_export_is_in_when_what_was_written_before_is_decided(order: tuple[st
     assert "~baseline" not in world.replay.worlds[0].records
     world.until(MIN + 1)
     assert set(world.replay.worlds[0].records["~baseline"]["systems"]) == {"crm", "hlr"}
+
+
+def test_what_nobody_can_export_is_not_waited_for() -> None:
+    world = World()
+    for system in ("crm", "ocs"):
+        world.exported(0, system)
+    world.state(MIN, "order.opening", "completed")
+    world.state(MIN, "order.payment", 50, transaction="T-1")
+    world.state(MIN, "crm.charge", 5, transaction="T-2")
+    world.until(HOUR)
+    opened = {line["check"] for line in world.lines if line["kind"] == "anomaly"}
+    assert opened == {"opening", "charging.recharge", "charging"}
+
+
+def test_a_match_waits_for_those_of_its_systems_that_others_compare() -> None:
+    world = World()
+    world.exported(0, "crm")
+    world.state(MIN, "order.payment", 50, transaction="T-1")
+    world.until(5 * HOUR)
+    assert world.story == []
+    world.exported(5 * HOUR, "ocs")
+    world.until(7 * HOUR)
+    assert [status for _, status, _ in world.story] == ["OPEN"]
+
+
+def test_a_gauge_says_for_which_systems_checks_are_silent() -> None:
+    world = World()
+    world.state(0, "crm.status", "active")
+    assert awaited(world) == {"crm", "hlr", "ocs", "sacp", "vas"}
+    world.exported(MIN, "crm")
+    world.exported(MIN, "hlr")
+    world.until(2 * MIN)
+    world.state(3 * MIN, "crm.tariff", "a")
+    assert awaited(world) == {"ocs", "sacp", "vas"}
+    checks = world.replay.conclusions.checks.by_id
+    world.replay.conclusions.checks = Checks([checks["activation"]])
+    world.state(4 * MIN, "crm.tariff", "b")
+    assert awaited(world) == set()
+
+
+def test_without_the_switch_the_gauge_says_nothing() -> None:
+    world = World(baseline=False)
+    world.state(0, "crm.status", "active")
+    assert not [key for key in world.counted.counts if key[0] == "yupan_baseline_missing"]
+
+
+def awaited(world: World) -> set[str]:
+    """The systems whose export the gauge says is missing."""
+    return {key[1] for key, value in world.counted.counts.items() if key[0] == "yupan_baseline_missing" and value}
