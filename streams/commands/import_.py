@@ -75,22 +75,27 @@ def command(
 
 
 def _pairs(sets: tuple[str, ...]) -> dict[str, str]:
+    from schemas.masking import shown
+
     pairs = {}
     for pair in sets:
         name, equals, value = pair.partition("=")
         if not (name and equals):
-            raise click.UsageError(f"--set takes OPTION=VALUE, not {pair!r}")
+            raise click.UsageError(f"--set takes OPTION=VALUE, not {shown(pair)}")
         pairs[name] = value
     return pairs
 
 
 def _summary(done: Done) -> str:
+    from streams.wording import counted
+
     tally = done.tally
-    parts = [f"{tally.rows:,} rows: {tally.events:,} events, {tally.rejected:,} rows rejected"]
+    events, rejected = counted(tally.events, "event"), counted(tally.rejected, "row")
+    parts = [f"{counted(tally.rows, 'row')}: {events}, {rejected} rejected"]
     if done.left_out is not None:
-        parts.append(f"{done.left_out:,} states that were known are left out")
+        parts.append(f"left out: {counted(done.left_out, 'state')} known before")
     if tally.repeated:
-        parts.append(f"{tally.repeated:,} rows repeat an earlier one")
+        parts.append(f"repeating an earlier one: {counted(tally.repeated, 'row')}")
     if tally.synthetic:
-        parts.append(f"{tally.synthetic:,} rows have a synthetic number (999…)")
+        parts.append(f"with a synthetic number (999…): {counted(tally.synthetic, 'row')}")
     return f"yupan: {'; '.join(parts)}; {done.seconds:.1f} s, {tally.rows / done.seconds:,.0f} rows/s ({done.state})"

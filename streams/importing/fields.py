@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from schemas.catalogue import EVENTS
 from schemas.errors import RecordError
 from schemas.event_type import EventType
-from schemas.forms import Field
+from schemas.events.state import OCCURRENCES
+from schemas.forms import VALUE_BRANCHES, Field
 from streams.importing.conditions import TestMaker, read_conditions
 from streams.importing.marked import Node
 from streams.importing.row import Getter, Layout, Maker, Names, Row
-from streams.importing.values import constant, read_value
+from streams.importing.values import constant, only_name, read_value
 
 EVENT_NAMES = ("topic", "id", "when", "unless", "fields")
 RecordMaker = Callable[[Row], dict[str, Any] | None]
@@ -37,6 +38,8 @@ class EventPlan:
     """Fields that are the same in every record."""
     makers: dict[str, FieldMaker]
     condition: TestMaker | None
+    handed: dict[str, str]
+    """Fields that are one name's value as it is, such as an option's."""
 
     def bind(self, layout: Layout) -> RecordMaker:
         """The function from a row to this event's record; None when the row does not yield it."""
@@ -45,7 +48,7 @@ class EventPlan:
         base = {name: field.default for name, field in self.event.fields.items() if not field.required}
         base |= self.fixed
         required = [name for name, field in self.event.fields.items() if field.required and name not in self.fixed]
-        validate = self.event.validate
+        empty, validate = self._may_be_empty, self.event.validate
 
         def record_of(row: Row) -> dict[str, Any] | None:
             if holds is not None and not holds(row):
@@ -61,11 +64,18 @@ class EventPlan:
                 raise error.within(name) if error.field is None else error from None
             for name in required:
                 if name not in record:
-                    raise RecordError("missing_field", "is missing", name)
+                    if not empty(name, record):
+                        raise RecordError("missing_field", "is missing", name)
+                    record[name] = None
             validate(record)
             return record
 
         return record_of
+
+    def _may_be_empty(self, name: str, record: Mapping[str, Any]) -> bool:
+        """Whether null is a value of the required field `name`: a system holds nothing. An amount is never nothing."""
+        is_open = self.event.fields[name].avro["type"] == VALUE_BRANCHES
+        return is_open and record.get("attribute") not in OCCURRENCES
 
 
 def read_event(node: Node, names: Names, topic: Node | None, shared: dict[str, Node]) -> EventPlan:
@@ -85,7 +95,8 @@ def read_event(node: Node, names: Names, topic: Node | None, shared: dict[str, N
     for name, field in event.fields.items():
         if field.required and name not in fields:
             node.fail(f"{event.topic} needs the field `{name}`")
-    return EventPlan(event, table["id"].text("`id`"), fixed, makers, read_conditions(node, names))
+    handed = {name: only for name, value in fields.items() if (only := only_name(value)) is not None}
+    return EventPlan(event, table["id"].text("`id`"), fixed, makers, read_conditions(node, names), handed)
 
 
 def _event_type(topic: Node | None, node: Node) -> EventType:

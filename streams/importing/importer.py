@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from schemas.errors import RecordError, UsageError
+from schemas.fields import FAR_FUTURE, iso
 from schemas.headers import cloud_event
 from sinks.clickhouse import open_clickhouse
 from sinks.producer import EventProducer
@@ -21,8 +23,10 @@ from streams.importing.left_out import LeftOut
 from streams.importing.program import Program, Surroundings
 from streams.importing.progress import Bars
 from streams.importing.reader import Table
+from streams.importing.row import FILE_TIME
 from streams.importing.times import LocalTime
 from streams.importing.waiting import Waiting
+from streams.importing.words import Words
 from streams.settings import Settings
 
 BASELINE = "yupan.internal.baseline.v1"
@@ -80,10 +84,11 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
     mapping = mappings.load(order.mapping)
     _spare_inputs(order)
     with Table(order.file, order.encoding or mapping.encoding, mapping.delimiter) as table:
-        program = Program(mapping, table.header, _surroundings(order, settings))
+        program = Program(mapping, table.header, _surroundings(order, mapping, settings))
         producer = None if order.dry_run else _producer(mapping, settings)
         with Bars(table.size) as bars, rejects_to(order.rejects, tell, table.header) as rejects:
-            job = Job(table, program, producer or Nowhere(), rejects, LeftOut() if order.complete else None)
+            words = Words(once=order.snapshot)
+            job = Job(table, program, producer or Nowhere(), rejects, words, LeftOut() if order.complete else None)
             tally = job.run(lambda so_far: bars.read(table.position(), so_far))
             at = _file_time(order, settings.timezone)
             complete = order.complete and not tally.rejected  # a row that cannot be used is not left out
@@ -92,6 +97,8 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
                     job.complete(db, at, lambda so_far: bars.read(table.position(), so_far))
             if producer is not None and order.snapshot:
                 _tell_baseline(producer, tally, at)
+            for line in words.warnings():
+                tell(line)
             state = "nothing was sent" if producer is None else _finish(producer, order, settings, bars)
     return Done(tally, watch.seconds(), state, tally.left_out if complete else None)
 
@@ -126,9 +133,14 @@ def _finish(producer: EventProducer, order: Order, settings: Settings, bars: Bar
     return "readable in ClickHouse"
 
 
-def _surroundings(order: Order, settings: Settings) -> Surroundings:
+def _surroundings(order: Order, mapping: mappings.Mapping, settings: Settings) -> Surroundings:
+    """Raises `UsageError` for a time that workers would refuse."""
     at = _file_time(order, settings.timezone)
-    return Surroundings(settings.timezone, settings.country_code, at, order.options, order.snapshot)
+    counts = order.at is not None or FILE_TIME in mapping.names.used
+    if counts and settings.clock == "wall" and at > time.time() * 1000 + FAR_FUTURE:
+        what = f"--at: {order.at}" if order.at else f"{order.file}: was last changed at {iso(at)}, which"
+        raise UsageError(f"{what} is more than 1 h ahead of now; events of the far future are refused")
+    return Surroundings(settings.timezone, settings.country_code, at, order.options, order.snapshot, str(order.file))
 
 
 def _file_time(order: Order, zone: str) -> int:

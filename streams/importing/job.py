@@ -17,6 +17,8 @@ from sinks.clickhouse import ClickHouse
 from streams.importing.left_out import LeftOut
 from streams.importing.program import STATE, Made, Program
 from streams.importing.reader import Line, Table
+from streams.importing.words import Words
+from streams.wording import counted
 
 CALL = "yupan.call.v1"
 SYNTHETIC = "999"
@@ -59,10 +61,17 @@ class Job:
     """Sends a file's rows through a program to a sink."""
 
     def __init__(
-        self, table: Table, program: Program, sink: Sink, rejects: Rejects, left_out: LeftOut | None = None
+        self,
+        table: Table,
+        program: Program,
+        sink: Sink,
+        rejects: Rejects,
+        words: Words,
+        left_out: LeftOut | None = None,
     ) -> None:
-        """`left_out`: of a complete export."""
+        """`words`: notes what the states say; `left_out`: of a complete export."""
         self.tally = Tally()
+        self._words = words
         self._left_out = left_out
         self._table = table
         self._program = program
@@ -103,8 +112,10 @@ class Job:
         made = self._program.events(line.number, line.cells)
         for event in made:
             self._send(event)
-            if self._left_out is not None and event.event.topic == STATE:
-                self._left_out.note(event.record)
+            if event.event.topic == STATE:
+                self._words.note(event.record)
+                if self._left_out is not None:
+                    self._left_out.note(event.record)
         if made and str(made[0].record.get("msisdn")).startswith(SYNTHETIC):
             self.tally.synthetic += 1
 
@@ -139,7 +150,7 @@ class Rejects:
         """Say how many were not told."""
         if self._count > _SAID:
             where = "all are in the file of --rejects" if self._writer else "--rejects FILE writes them all"
-            self._tell(f"… and {self._count - _SAID} more rows ({where})")
+            self._tell(f"… and {counted(self._count - _SAID, 'more row')} ({where})")
 
 
 @contextmanager

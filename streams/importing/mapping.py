@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from schemas.errors import UsageError
+from schemas.masking import masked
 from streams.importing.fields import EventPlan, read_event
 from streams.importing.marked import MappingError, Node, read_yaml
 from streams.importing.row import BUILT_IN, Maker, Names
@@ -60,7 +61,7 @@ def load(name: str) -> Mapping:
         return read_mapping(text, f"{name}.yaml")
     path = Path(name)
     if not path.is_file():
-        raise UsageError(f"there is no mapping and no file `{name}`; shipped are {', '.join(shipped())}")
+        raise UsageError(f"there is no mapping and no file `{masked(name)}`; shipped are {', '.join(shipped())}")
     try:
         return read_mapping(path.read_text("utf-8-sig"), str(path))
     except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from schemas.errors import RecordError, UsageError
 from schemas.event_type import EventType
 from schemas.events.state import EVENT as STATE_EVENT
 from schemas.events.state import SNAPSHOT
+from schemas.masking import masked
 from streams.importing.mapping import Mapping
 from streams.importing.row import BUILT_IN, FILE_TIME, Getter, Layout, places_of
 
@@ -36,6 +37,8 @@ class Surroundings:
     options: AnyMapping[str, str]
     snapshot: bool = False
     """Whether the file is a full export of one system: its states say so."""
+    file: str = "the file"
+    """Its name in messages."""
 
 
 class Program:
@@ -45,7 +48,7 @@ class Program:
         """Raise `UsageError` for a missing column or option."""
         options = _options(mapping, around.options)
         static = (*BUILT_IN, *options)
-        places = places_of(header, static, mapping.values, mapping.names, mapping.optional)
+        places = places_of(header, static, mapping.values, mapping.names, mapping.optional, around.file)
         layout = Layout(places, mapping.zone or around.zone, around.country_code)
         self.source = mapping.source
         self.repeated = 0
@@ -118,11 +121,25 @@ def _options(mapping: Mapping, given: AnyMapping[str, str]) -> dict[str, str | N
     for name in given:
         if name not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
-            raise UsageError(f"the mapping {mapping.name} has no option `{name}`; {has}")
+            raise UsageError(f"the mapping {mapping.name} has no option `{masked(name)}`; {has}")
     for option in mapping.options:
         if option.required and option.name not in given:
             raise UsageError(f"the mapping {mapping.name} needs the option `{option.name}` (--set {option.name}=…)")
-    return {name: given.get(name, option.default) for name, option in known.items()}
+    options = {name: given.get(name, option.default) for name, option in known.items()}
+    for plan in (*mapping.events, *mapping.at_end):
+        for field, name in plan.handed.items() if plan.condition is None else ():
+            _check_option(plan.event, field, name, options.get(name))
+    return options
+
+
+def _check_option(event: EventType, field: str, option: str, word: str | None) -> None:
+    """Refuse a word that every row would be refused for. Raises `UsageError`."""
+    check = event.fields[field].check
+    try:
+        if word is not None and check is not None:
+            check(event.fields[field].parse(word))
+    except RecordError as error:
+        raise UsageError(f"the option `{option}`: {error}") from None
 
 
 def _salt(mapping: Mapping, options: AnyMapping[str, str | None], file_time: int) -> str:

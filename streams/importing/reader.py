@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from schemas.errors import RecordError, UsageError
+from schemas.masking import shown
 
 _GZIP = b"\x1f\x8b"
 _BOM = "\ufeff"
+_DIGIT, _LETTER = re.compile(r"\d").search, re.compile(r"[^\W\d_]").search
 
 
 class Line(NamedTuple):
@@ -107,8 +110,15 @@ class Table(AbstractContextManager["Table"]):
         names = [name.strip() for name in found]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise UsageError(f"{self.path}: the header has {', '.join(map(repr, twice))} more than once")
+            told = ", ".join(map(shown, twice))
+            raise UsageError(f"{self.path}: the header has {told} more than once{header_doubt(names)}")
         return names
+
+
+def header_doubt(columns: list[str]) -> str:
+    """A question for the end of a message about a header that looks like data, else nothing."""
+    like_data = any(_DIGIT(name) and not _LETTER(name) for name in columns)
+    return "; is the line with the columns' names missing?" if like_data else ""
 
 
 def _no_csv(problem: Exception, begins: int, ends: int) -> str:

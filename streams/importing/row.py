@@ -13,6 +13,8 @@ from operator import itemgetter
 from typing import Any
 
 from schemas.errors import UsageError
+from schemas.masking import masked
+from streams.importing.reader import header_doubt
 from streams.importing.times import LocalTime
 
 Row = list[Any]
@@ -63,13 +65,19 @@ class Names:
 
 
 def places_of(
-    columns: list[str], static: Iterable[str], values: Iterable[str], names: Names, optional: frozenset[str]
+    columns: list[str],
+    static: Iterable[str],
+    values: Iterable[str],
+    names: Names,
+    optional: frozenset[str],
+    file: str,
 ) -> dict[str, int]:
-    """The index of every name. Raises `UsageError` for a column that the file has not."""
+    """The index of every name. Raises `UsageError` for a column that `file` has not."""
     places = {name: index for index, name in enumerate(columns)}
     for name, where in names.columns.items():
         if name not in places and name not in optional:
-            raise UsageError(f"{where}: the file has no column `{name}`; it has {', '.join(columns)}")
+            has = masked(", ".join(columns)) + header_doubt(columns)
+            raise UsageError(f"{file}: has no column `{name}`, which {where} reads; it has {has}")
     absent = {name: len(columns) for name in optional if name not in places}
     further = {name: index for index, name in enumerate((*static, *values), len(columns) + 1)}
     return absent | places | further

@@ -95,6 +95,12 @@ def constant(node: Node) -> tuple[bool, Scalar]:
     return True, node.scalar()
 
 
+def only_name(node: Node) -> str | None:
+    """The name that a value hands on as it is, `"{customer}"`; None of any other value."""
+    found = _PLACEHOLDER.fullmatch(node.value) if isinstance(node.value, str) else None
+    return found[1].strip() if found else None
+
+
 def _template(node: Node, names: Names) -> Maker:
     value = node.scalar("a value")
     if not isinstance(value, str) or "{" not in value:

@@ -188,8 +188,34 @@ def test_a_row_without_its_identity_is_refused() -> None:
 
 
 def test_a_missing_column_is_told_with_the_line_that_reads_it() -> None:
-    with pytest.raises(UsageError, match=r"test.yaml:5: the file has no column `staff`; it has id, agent"):
+    with pytest.raises(UsageError, match=r"has no column `staff`, which test.yaml:5 reads; it has id, agent$"):
         run(CALLS, ["id", "agent"])
+
+
+def test_a_header_that_is_data_is_doubted_and_its_numbers_are_masked() -> None:
+    with pytest.raises(UsageError) as told:
+        run(CALLS, ["13800138000", "active"])
+    assert "it has 138****8000, active; is the line with the columns' names missing?" in str(told.value)
+    assert "13800138000" not in str(told.value)
+
+
+@pytest.mark.parametrize(("name", "option", "word"), [("states", "system", "hrl"), ("list", "list", "13800138000")])
+def test_a_word_that_every_row_would_be_refused_for_is_told_once(name: str, option: str, word: str) -> None:
+    with pytest.raises(UsageError, match=f"the option `{option}`: '(hrl|138.*8000)' is not") as told:
+        shipped(name, ["msisdn", "attribute", "value"], **{option: word})
+    assert "13800138000" not in str(told.value)
+
+
+@pytest.mark.parametrize("cell", ["", "  "])
+def test_an_empty_value_says_that_the_system_holds_nothing(cell: str) -> None:
+    (made,) = shipped("states", ["msisdn", "attribute", "value"], ["13800138000", "status", cell], system="hlr")
+    assert (made.record["attribute"], made.record["value"]) == ("status", None)
+
+
+@pytest.mark.parametrize("attribute", ["charge", "credit", "gift"])
+def test_an_amount_is_never_nothing(attribute: str) -> None:
+    with pytest.raises(RecordError, match="value: is missing"):
+        shipped("states", ["msisdn", "attribute", "value"], ["13800138000", attribute, ""], system="ocs")
 
 
 def test_a_missing_option_is_told() -> None:
@@ -199,6 +225,8 @@ def test_a_missing_option_is_told() -> None:
         Program(mappings.load("list"), header, around)
     with pytest.raises(UsageError, match="the mapping call-log has no option `list`; it has none"):
         Program(mappings.load("call-log"), header, replace(around, options={"list": "campus"}))
+    with pytest.raises(UsageError, match=r"has no option `138\*\*\*\*8000`"):
+        Program(mappings.load("call-log"), header, replace(around, options={"13800138000": "campus"}))
 
 
 def shipped(name: str, header: list[str], *rows: list[str], at: int = NOON, **options: str) -> list[Made]:

@@ -1,0 +1,75 @@
+"""What a file's states say that nobody understands: words that no check and no watch list reads, and contradictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from schemas.events.state import OCCURRENCES, WORDS
+from schemas.masking import shown
+from streams.wording import counted
+
+_SAID = 20
+"""Words that are told one by one; the rest is counted."""
+_KEPT = 10_000
+"""Words that are told apart; a column of something else has as many as rows."""
+_FORMS = {"yuan": "an amount in yuan", "number": "a number", "milliseconds": "a moment in milliseconds"}
+
+
+class Words:
+    """Remembers the unknown words of one file and, of an export, what each number has: some 150 bytes a row."""
+
+    def __init__(self, *, once: bool) -> None:
+        """`once`: the file is an export, in which a system holds one value of a number's attribute."""
+        self._unknown: Counter[str] = Counter()
+        self._once = once
+        self._held: dict[int, int] = {}
+        self._otherwise = 0
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """A state of the file."""
+        system, attribute, value = record["system"], record["attribute"], record["value"]
+        fault = _fault(system, attribute, value, type(value))
+        if fault and (fault in self._unknown or len(self._unknown) < _KEPT):
+            self._unknown[fault] += 1
+        if self._once and attribute not in OCCURRENCES:
+            held = hash(value)
+            self._otherwise += self._held.setdefault(hash((system, attribute, record["msisdn"])), held) != held
+
+    def warnings(self) -> Iterator[str]:
+        """A line for each unknown word, the most frequent first, and one about contradictions."""
+        for fault, rows in self._unknown.most_common(_SAID):
+            yield f"yupan: {counted(rows, 'row')}: {fault}"
+        if (more := len(self._unknown) - _SAID) > 0:
+            yield f"yupan: … and {counted(more, 'more word')} that no check and no watch list knows"
+        if self._otherwise:
+            which = "the one with the higher sequence counts, else the later"
+            told = counted(self._otherwise, "row")
+            yield f"yupan: {told} with another value than the first row of the same number and attribute; {which}"
+
+
+def _fault(system: str, attribute: str, value: Any, kind: type) -> str:
+    """What nobody understands of a state, empty when there is nothing. `kind` tells 1 from true."""
+    form = _form(system, attribute)
+    name = f"{system}.{attribute}"
+    if form is None:
+        names = ", ".join(f"{word}…" if word.endswith(".") else word for word in WORDS.get(system, {}))
+        return f"no check and no watch list reads {shown(name)}; of {system} they read {names}"
+    if value is None or form == "text":
+        return ""
+    if isinstance(form, tuple):
+        return "" if value in form else f"{name} never is {shown(value)}; its values are {', '.join(form)}"
+    if form == "boolean":
+        return "" if kind is bool else f"{shown(name)} is true or false, not {shown(value)}"
+    return "" if kind in (int, float) else f"{name} is {_FORMS[form]}, not {shown(value)}"
+
+
+@lru_cache(maxsize=4096)
+def _form(system: str, attribute: str) -> tuple[str, ...] | str | None:
+    """The values of an attribute, or what sort of value it takes; None when there is no such word."""
+    begin, dot, rest = attribute.partition(".")
+    if dot and not rest:
+        return None
+    return WORDS.get(system, {}).get(begin + dot)

@@ -1,0 +1,95 @@
+"""`yupan import states`: what a full export says, and what is told of its words. Nothing is sent."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams import cli
+
+Look = Callable[..., tuple[int, str]]
+ANNA, BERT = "13800138000", "13800138001"
+
+
+@pytest.fixture
+def look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Look:
+    """`look(rows, *options)` runs the import with `--dry-run`; gives the exit code and what is told."""
+
+    def run(rows: list[str], *options: str, system: str = "crm", changed: float | None = None) -> tuple[int, str]:
+        file = tmp_path / "export.csv"
+        file.write_text("msisdn,attribute,value\n" + "".join(f"{row}\n" for row in rows))
+        if changed is not None:
+            os.utime(file, (changed, changed))
+        capsys.readouterr()
+        code = cli.run(["import", "states", str(file), "--set", f"system={system}", "--dry-run", *options])
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def test_words_that_nobody_reads_are_told_once_each_with_a_count(look: Look) -> None:
+    rows = [f"{ANNA},status,aktiv", f"{BERT},status,aktiv", f"{ANNA},statuz,active", f"{ANNA},subscription.music,1"]
+    rows += [f"{ANNA},charge,much", f"{ANNA},{BERT},x", f"{ANNA},subscription.,true"]
+    code, told = look(rows)
+    lines = told.splitlines()
+    reads = "of crm they read status, network_type, subscription.…, charge, gift, tariff, service_password"
+    assert code == 0
+    assert lines[0] == (
+        "yupan: 2 rows: crm.status never is 'aktiv'; its values are active, suspended, half_suspended, closed"
+    )
+    assert f"yupan: 1 row: no check and no watch list reads 'crm.statuz'; {reads}" in lines
+    assert f"yupan: 1 row: no check and no watch list reads 'crm.subscription.'; {reads}" in lines
+    assert "yupan: 1 row: 'crm.subscription.music' is true or false, not '1'" in lines
+    assert "yupan: 1 row: crm.charge is an amount in yuan, not 'much'" in lines
+    assert lines[-1].startswith("yupan: 7 rows: 7 events, 0 rows rejected;")
+    assert len(lines) == 7
+    assert BERT not in told
+
+
+def test_words_that_are_known_and_nothing_held_are_not_told(look: Look) -> None:
+    rows = ["status,active", "status,", "network_type,5g", "subscription.music,TRUE", "charge,19.90", "tariff,199"]
+    code, told = look([f"{ANNA}{n},{row}" for n, row in enumerate(rows)], "--snapshot")
+    assert code == 0
+    assert told.startswith("yupan: 6 rows: 6 events, 0 rows rejected;")
+
+
+def test_only_so_many_words_are_told_one_by_one(look: Look) -> None:
+    _, told = look([f"{ANNA},status,w{n}" for n in range(22)])
+    assert told.count("never is") == 20
+    assert "yupan: … and 2 more words that no check and no watch list knows" in told
+
+
+def test_two_values_of_one_number_in_an_export_are_told(look: Look) -> None:
+    rows = [f"{ANNA},status,active", f"86{ANNA},status,closed", f"{BERT},status,active", f"{ANNA},status,active"]
+    rows += [f"{ANNA},charge,1", f"{ANNA},charge,2", f"{ANNA},tariff,a"]
+    code, told = look(rows, "--snapshot")
+    assert code == 0
+    assert "yupan: 1 row with another value than the first row of the same number and attribute" in told
+    assert "another value" not in look(rows)[1]  # a list of changes
+
+
+def test_an_unknown_system_is_wrong_use(look: Look) -> None:
+    code, told = look([f"{ANNA},status,active"], system="hrl")
+    assert (code, told) == (
+        2,
+        "yupan: the option `system`: 'hrl' is not one of order, crm, hlr, ocs, vas, sacp, smsc\n",
+    )
+
+
+def test_an_export_of_the_future_is_refused(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, far = [f"{ANNA},status,active"], "is more than 1 h ahead of now; events of the far future are refused"
+    assert look(rows, "--snapshot", "--at", "2130-01-01") == (2, f"yupan: --at: 2130-01-01 {far}\n")
+    code, told = look(rows, changed=time.time() + 2 * 3600)
+    assert code == 2
+    assert "export.csv: was last changed at 2" in told
+    assert look(rows, changed=time.time() + 1800)[0] == 0
+    monkeypatch.setenv("YUPAN_CLOCK", "events")  # nothing is far then
+    assert look(rows, "--at", "2130-01-01")[0] == 0
+
+
+def test_one_row_is_one_row(look: Look) -> None:
+    assert "yupan: 1 row: 1 event, 0 rows rejected;" in look([f"{ANNA},status,active"])[1]
