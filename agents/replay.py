@@ -40,7 +40,7 @@ from schemas import json_lines
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from schemas.errors import RecordError
-from schemas.fields import FAR_FUTURE, check_international, check_length, check_time, iso
+from schemas.fields import FAR_FUTURE, check_filled, check_international, check_length, check_time, iso
 from schemas.partition import partition_of
 
 Line = dict[str, Any]
@@ -60,22 +60,34 @@ class Input(NamedTuple):
 def parse(text: str) -> Input:
     """An input line, JSON `{"topic", "record", "id"?, "source"?}`. Raises `RecordError`, which names the field."""
     data = json_lines.parse(text)
+    json_lines.check_once(text)
     for name in data:
         if name not in Input._fields:
             raise RecordError("bad_value", f"no such field; known are {', '.join(Input._fields)}", name)
-    topic, record = data.get("topic"), data.get("record")
+    for name in ("topic", "record"):
+        if name not in data:
+            raise RecordError("missing_field", "is missing", name)
+    topic, record = data["topic"], data["record"]
     if not isinstance(topic, str) or topic not in EVENTS:
-        raise RecordError("bad_value" if "topic" in data else "missing_field", "is no topic of ours", "topic")
+        raise RecordError("bad_value", "is no topic of ours", "topic")
     if not isinstance(record, dict):
-        raise RecordError("bad_type" if "record" in data else "missing_field", "is no JSON object", "record")
-    for name in ("id", "source"):
-        if not isinstance(data.get(name), (str, type(None))):
-            raise RecordError("bad_type", "is no text", name)
-        try:
-            check_length(data.get(name) or "")
-        except RecordError as error:
-            raise error.within(name) from None
-    return Input(topic, EVENTS[topic].from_json(record), data.get("id") or None, data.get("source") or None)
+        raise RecordError("bad_type", "is no JSON object", "record")
+    event_id, source = (_word(data.get(name), name) for name in ("id", "source"))
+    return Input(topic, EVENTS[topic].from_json(record), event_id, source)
+
+
+def _word(value: Any, name: str) -> str | None:
+    """The `id` or `source` beside a record. Raises `RecordError`."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise RecordError("bad_type", "is no text", name)
+    try:
+        check_filled(value)
+        check_length(value)
+    except RecordError as error:
+        raise error.within(name) from None
+    return value
 
 
 class _Once(Codec):
@@ -140,13 +152,14 @@ class Replay:
         partitions: int = 1,
         told: Sequence[str] = TOLD,
         *,
+        language: str = "zh",
         baseline: bool = False,
         counts: Counts | None = None,
     ) -> None:
         """`country_code`: whose national numbers are refused; `timezone`: in which texts tell the time.
 
-        `told`: the topics whose decisions are returned; without alerts no incidents are counted. `baseline`: see
-        `Conclusions`. `counts`: where decisions are counted and timed.
+        `told`: the topics whose decisions are returned; without alerts no incidents are counted. `language`: of
+        summaries for technicians. `baseline`: see `Conclusions`. `counts`: where decisions are counted and timed.
         """
         self._codecs = _codecs()
         self._country_code = country_code
@@ -156,7 +169,7 @@ class Replay:
         self._silent: list[Line] = []
         """What was decided in shadow and is not told yet."""
         shell = Shell(intake, self._codecs, counts, shadowed=self._silent.append)
-        audit = auditing(shell, checks, ZoneInfo(timezone), baseline=baseline)
+        audit = auditing(shell, checks, ZoneInfo(timezone), language, baseline=baseline)
         self.conclusions = audit.conclusions
         deciding = (*audit.agents, Profiles(shell, audit.watching), Calls(shell, audit.watching))
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -57,6 +59,25 @@ def parse(line: bytes | str) -> dict[str, Any]:
     if type(data) is not dict:
         raise RecordError("not_json", "is no JSON object")
     return data
+
+
+def check_once(line: str) -> None:
+    """Refuse a line of JSON in which an object has a name twice: which one counts, its readers disagree about.
+
+    Raises `RecordError(bad_value)`, which names it.
+    """
+    try:
+        json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_each_once)
+    except (ValueError, RecursionError) as error:
+        raise RecordError("not_json", str(error)) from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise RecordError("bad_value", "stands here twice", name)
+    return found
 
 
 def _word(data: dict[str, Any], name: str) -> str:

@@ -38,6 +38,7 @@ from schemas.masking import mask
 from schemas.topics import DAY_MS
 from sinks.merging import Merged
 from streams.settings import Settings
+from streams.wording import counted
 
 STATE, USAGE = "yupan.state.v1", "yupan.usage.v1"
 SETTLING = 2_000
@@ -93,9 +94,9 @@ class Outcome:
         if self.begins is not None and self.since is not None and self.since < self.begins:
             yield f"yupan: the topics begin at {iso(self.begins)}: what was opened before cannot be found again"
         if self.unusable:
-            yield f"yupan: {self.unusable} records could not be used, as `yupan dead-letters` says"
+            yield f"yupan: {counted(self.unusable, 'record')} could not be used, as `yupan dead-letters` says"
         rate = self.document()["events_per_s"]
-        yield f"yupan: {self.events} events in {self.seconds:.1f} s, {rate}/s"
+        yield f"yupan: {counted(self.events, 'event')} in {self.seconds:.1f} s, {rate}/s"
 
 
 def lines_of(outcome: Outcome, timezone: str) -> Iterator[str]:

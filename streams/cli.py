@@ -19,6 +19,7 @@ from contextlib import contextmanager
 import click
 
 from schemas.errors import PartError, YupanError
+from schemas.masking import masked
 from streams import commands
 
 ISSUES = "please report it with the lines above"
@@ -89,6 +90,8 @@ def _run(argv: list[str] | None, interrupted: threading.Event) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
+        if not isinstance(error, click.BadParameter | click.FileError):  # a file's name stays what it is
+            error.message = masked(error.message)
         error.show()
         return 2
     except click.Abort:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from agents.replay import Replay
     from agents.rules import Check, Checks
     from agents.watch_files import WatchList
     from streams.settings import Settings
@@ -54,6 +53,8 @@ def show(check_id: str, learned: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(whole, ensure_ascii=False))
         return
+    if learned and not whole["learned"]:
+        whole["learned"] = "nothing yet: no states are stored by which its systems came to agree"
     for name, value in ((name, value) for name, value in whole.items() if value is not None):
         click.echo(f"{name}:")
         for line in _lines(value, settings.language):
@@ -73,6 +74,7 @@ def schema() -> None:
 def test(ids: tuple[str, ...]) -> int:
     """Run the cases of all checks and watch lists, or of those named. Exit code 1: one is decided otherwise."""
     from agents.cases import differences
+    from streams.wording import counted
 
     _, checks = _load()
     failed = cases = 0
@@ -82,14 +84,14 @@ def test(ids: tuple[str, ...]) -> int:
             click.echo(difference)
         failed += len(found)
         cases += len(check.cases)
-    click.echo(f"{cases} cases, {failed} decided otherwise than expected")
+    click.echo(f"{counted(cases, 'case')}, {failed} decided otherwise than expected")
     return 1 if failed else 0
 
 
 @command.command("replay", epilog="Example:  yupan checks replay events.jsonl --json --until 2026-11-22T13:00:00+08:00")
 @click.argument("names", metavar="FILE", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--until", metavar="TIME", help="The clock at the end; by default the newest event's time.")
+@click.option("--until", metavar="TIME", help="The clock at the end: the newest event's time, or later.")
 @click.option("--check", "only", metavar="ID", multiple=True, help="Only this check; may be given several times.")
 def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple[str, ...]) -> int:
     """Send a file of events ("-": stdin) through all checks, without Kafka, and print what they decide.
@@ -101,6 +103,8 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
     from agents.replay import Replay
     from agents.rules import Check, Checks
     from agents.watch_files import WatchList
+    from streams.event_lines import all_before, fed, opened
+    from streams.wording import counted
 
     settings, checks = _load()
     file, more = _split(names, checks, bool(only))
@@ -112,9 +116,11 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
         Checks([one for one in asked if isinstance(one, Check)], [one for one in asked if isinstance(one, WatchList)]),
         settings.country_code,
         settings.timezone,
+        language=settings.language,
     )
-    with click.open_file(file, encoding="utf-8", errors="replace") if file == "-" else _open(file) as lines:
-        for found in _fed(run, lines):
+    with opened(file) as given:
+        lines = given if end is None else all_before(end, given, settings.country_code)
+        for found in fed(run, lines):
             if isinstance(found, str):
                 bad += 1
                 click.echo(found, err=True)
@@ -123,7 +129,7 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
     for line in run.finish(end):
         click.echo(_printed(line, as_json, settings.language))
     if bad:
-        click.echo(f"{bad} lines could not be used", err=True)
+        click.echo(f"{counted(bad, 'line')} could not be used", err=True)
     return 1 if bad else 0
 
 
@@ -169,6 +175,9 @@ def backtest(check_id: str, since: str | None, until: str | None, as_json: bool)
 
     Nothing is written to Kafka, no offset is committed. Exit code 1: something is decided otherwise.
     """
+    import time
+
+    from schemas.errors import UsageError
     from streams.backtest import backtest as backtested
     from streams.backtest import lines_of
     from streams.importing.times import between_ms
@@ -177,6 +186,8 @@ def backtest(check_id: str, since: str | None, until: str | None, as_json: bool)
     settings, checks = _load()
     [check] = _known(checks, [check_id])
     begin, end = between_ms(since, until, settings.timezone, "nothing lies between them")
+    if begin is not None and settings.clock == "wall" and begin > time.time() * 1000:
+        raise UsageError(f"--from: {since} has not come yet: nothing was decided from then on")
     outcome = backtested(settings, check, begin, end, over_count)
     if as_json:
         click.echo(json.dumps(outcome.document(), ensure_ascii=False))
@@ -186,20 +197,6 @@ def backtest(check_id: str, since: str | None, until: str | None, as_json: bool)
     for line in outcome.remarks():
         click.echo(line, err=True)
     return 1 if outcome.differs else 0
-
-
-def _fed(run: Replay, lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
-    """What is decided on each line, or the text that says why it cannot be used."""
-    from agents.replay import parse
-    from schemas.errors import RecordError
-
-    for number, text in enumerate(lines, 1):
-        if not text.strip():
-            continue
-        try:
-            yield from run.feed(parse(text))
-        except RecordError as error:
-            yield f"line {number}: {error} ({error.reason})"
 
 
 def _load() -> tuple[Settings, Checks]:
@@ -213,11 +210,12 @@ def _load() -> tuple[Settings, Checks]:
 def _known(checks: Checks, ids: Iterable[str]) -> list[Check | WatchList]:
     """The checks and watch lists with these ids, or all. Raises `UsageError`."""
     from schemas.errors import UsageError
+    from schemas.masking import shown
 
     wanted, known = list(ids), checks.files
     for check_id in wanted:
         if check_id not in known:
-            raise UsageError(f"no check {check_id!r}; `yupan checks list` prints {', '.join(known)}")
+            raise UsageError(f"no check {shown(check_id)}; `yupan checks list` prints {', '.join(known)}")
     return [known[check_id] for check_id in wanted or known]
 
 
@@ -242,28 +240,20 @@ def _split(names: tuple[str, ...], checks: Checks, several: bool) -> tuple[str, 
     return files[0], ids
 
 
-def _open(file: str) -> Any:
-    from schemas.errors import UsageError
-
-    try:
-        return open(file, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
-
-
 def _time(text: str, settings: Settings) -> int:
     """A moment on the command line; without offset it is in YUPAN_TIMEZONE. Raises `UsageError`."""
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from schemas.errors import UsageError
+    from schemas.masking import shown
 
     if text.isdigit():
         return int(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--until: {text!r} is neither ISO 8601 nor epoch milliseconds") from None
+        raise UsageError(f"--until: {shown(text)} is neither ISO 8601 nor epoch milliseconds") from None
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(settings.timezone))
     return round(zoned.timestamp() * 1000)
 
@@ -317,9 +307,9 @@ def _lines(value: Any, language: str) -> list[str]:
 def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:
     if as_json:
         return json.dumps(line, ensure_ascii=False)
-    area = f"cell {line['cell']}" if line.get("cell") else f"region {line.get('region') or '-'}"
-    whom = line["msisdn"] or area
-    head = f"{line['at']}  {whom}  {line['kind']:<8}"
+    areas = (f"{per} {line[per]}" for per in ("cell", "region") if line.get(per))
+    whom = line["msisdn"] or next(areas, "-")
+    head = f"{line['at']}  {whom:<13}  {line['kind']:<8}"
     what = f"would tell {line['would']}" if line["kind"] == "shadow" else line.get("status", "changed")
     if "evidence" in line:
         evidence = ", ".join(f"{name} {value}" for name, value in line["evidence"].items())

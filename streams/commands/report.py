@@ -51,9 +51,9 @@ Examples:  yupan report calls --by priority
 )
 @click.option("--from", "since", metavar="TIME", help="From this moment on; a date is its midnight.")
 @click.option("--to", "until", metavar="TIME", help="Before this moment. Without offset both are in YUPAN_TIMEZONE.")
-@click.option("--json", "form", flag_value="json", help="One JSON document, for programs.")
-@click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
-def command(name: str, by: str | None, since: str | None, until: str | None, form: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
+def command(name: str, by: str | None, since: str | None, until: str | None, as_json: bool, as_csv: bool) -> None:
     """Print the report NAME: `calls` (the hotline) or `audits` (what was found, by whom first, and what was repaired).
 
     `calls`: connect rate, waiting and handling times a group. `audits`: what became of anomalies, whether their
@@ -62,18 +62,22 @@ def command(name: str, by: str | None, since: str | None, until: str | None, for
     from contextlib import closing
 
     from schemas.errors import UsageError
+    from schemas.masking import shown
     from sinks.clickhouse import open_clickhouse
     from streams.importing.times import between_ms
     from streams.settings import Settings
 
+    if as_json and as_csv:
+        raise UsageError("--json and --csv: take one of them")
     reports = _reports()
     if name not in reports:
-        raise UsageError(f"there is no report {name!r}; known are {', '.join(reports)}")
+        raise UsageError(f"there is no report {shown(name)}; known are {', '.join(reports)}")
     report, settings = reports[name], Settings.load()
     begin, end = between_ms(since, until, settings.timezone, "the report would be empty")
     group = by or report.by
     with closing(open_clickhouse(settings.clickhouse)) as db:
         rows = report.rows(db, group, settings.timezone, begin, end)
+    form = "json" if as_json else "csv" if as_csv else None
     _print(rows, form, f"{name} by {group}", report.tables)
 
 

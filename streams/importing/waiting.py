@@ -17,6 +17,7 @@ from schemas.catalogue import EVENTS
 from schemas.errors import PartError
 from sinks.history import TOPICS as HISTORY_READS
 from sinks.kafka import ANSWER_S, client_config, no_answer
+from streams.wording import counted
 
 DECIDE, HISTORY = "yupan-decide", "yupan-history"
 PATIENCE_S = 60.0
@@ -88,8 +89,8 @@ class Waiting:
         (topic, partition), count = max(behind.items(), key=lambda item: item[1])
         worker = f"yupan worker --role {group.removeprefix('yupan-')}"
         return PartError(
-            f"the group {group} stands still: for {self._patience_s:g} s it has committed nothing, and "
-            f"{sum(behind.values())} records are left (most in {topic}, partition {partition}: {count}). "
+            f"the group {group} stands still: for {self._patience_s:g} s it has committed nothing, with "
+            f"{counted(sum(behind.values()), 'record')} left (most in {topic}, partition {partition}: {count}). "
             f"The import itself is in Kafka; does a worker run (`{worker}`)?"
         )
 

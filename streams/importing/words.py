@@ -31,7 +31,7 @@ class Words:
     def note(self, record: Mapping[str, Any]) -> None:
         """A state of the file."""
         system, attribute, value = record["system"], record["attribute"], record["value"]
-        fault = _fault(system, attribute, value, type(value))
+        fault = _fault(system, attribute, value)
         if fault and (fault in self._unknown or len(self._unknown) < _KEPT):
             self._unknown[fault] += 1
         if self._once and attribute not in OCCURRENCES:
@@ -50,8 +50,8 @@ class Words:
             yield f"yupan: {told} with another value than the first row of the same number and attribute; {which}"
 
 
-def _fault(system: str, attribute: str, value: Any, kind: type) -> str:
-    """What nobody understands of a state, empty when there is nothing. `kind` tells 1 from true."""
+def _fault(system: str, attribute: str, value: Any) -> str:
+    """What nobody understands of a state, empty when there is nothing."""
     form = _form(system, attribute)
     name = f"{system}.{attribute}"
     if form is None:
@@ -62,8 +62,8 @@ def _fault(system: str, attribute: str, value: Any, kind: type) -> str:
     if isinstance(form, tuple):
         return "" if value in form else f"{name} never is {shown(value)}; its values are {', '.join(form)}"
     if form == "boolean":
-        return "" if kind is bool else f"{shown(name)} is true or false, not {shown(value)}"
-    return "" if kind in (int, float) else f"{name} is {_FORMS[form]}, not {shown(value)}"
+        return "" if type(value) is bool else f"{shown(name)} is true or false, not {shown(value)}"
+    return "" if type(value) in (int, float) else f"{name} is {_FORMS[form]}, not {shown(value)}"
 
 
 @lru_cache(maxsize=4096)

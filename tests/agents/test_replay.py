@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+from pathlib import Path
 
 import pytest
 
 from schemas.fields import iso
 from streams import cli
+from streams.commands import checks
 from tests.agents.replaying import ANNA, BERT, HOUR, MIN, NOON, Replaying, state
 
 DAY = 24 * 60
@@ -56,13 +60,20 @@ def test_nothing_decided_prints_nothing(replay: Replaying) -> None:
         ("[]", "is no JSON object (not_json)"),
         ("[" * 5_000, "maximum recursion depth exceeded"),
         ('{"topic": "yupan.state.v1", "record": {}, "id": "\\ud800"}', "Input data was truncated (not_json)"),
-        ('{"record": {}}', "topic: is no topic of ours (missing_field)"),
+        ('{"record": {}}', "topic: is missing (missing_field)"),
         ('{"topic": "yupan.stat.v1", "record": {}}', "topic: is no topic of ours (bad_value)"),
         ('{"topic": ["yupan.state.v1"], "record": {}}', "topic: is no topic of ours (bad_value)"),
-        ('{"topic": "yupan.state.v1"}', "record: is no JSON object (missing_field)"),
+        ('{"topic": "yupan.state.v1"}', "record: is missing (missing_field)"),
         ('{"topic": "yupan.state.v1", "record": 5}', "record: is no JSON object (bad_type)"),
         ('{"topic": "yupan.state.v1", "record": {}, "ids": 1}', "ids: no such field"),
         ('{"topic": "yupan.state.v1", "record": {}, "id": 1}', "id: is no text (bad_type)"),
+        ('{"topic": "yupan.state.v1", "record": {}, "id": ""}', "id: is empty (bad_value)"),
+        ('{"topic": "yupan.state.v1", "record": {}, "source": ""}', "source: is empty (bad_value)"),
+        (
+            '{"topic": "yupan.state.v1", "topic": "yupan.state.v1", "record": {}}',
+            "topic: stands here twice (bad_value)",
+        ),
+        ('{"topic": "yupan.state.v1", "record": {"value": 1, "value": 2}}', "value: stands here twice (bad_value)"),
         ('{"topic": "yupan.state.v1", "record": {}}', "msisdn: is missing (missing_field)"),
         (json.dumps(state(0, "fax.status", "on")), "system: 'fax' is not one of"),
         (json.dumps(state(0, "crm.status", [])), "value: "),
@@ -76,6 +87,7 @@ def test_a_bad_line_is_reported_with_number_field_and_reason_and_the_others_are_
     found = replay([state(0, "crm.status", "active"), "", line, state(30, "ocs.account", "open")])
     assert found.story == [(10, "OPEN")]
     assert f"line 3: {said}" in found.err
+    assert found.err.endswith("\n1 line could not be used\n")
     assert "Traceback" not in found.err
     assert found.code == 1
 
@@ -111,6 +123,7 @@ def test_only_the_named_checks_are_asked(replay: Replaying) -> None:
     unknown = replay(events, "--check", "activtion", until=60)
     assert unknown.code == 2
     assert "no check 'activtion'; `yupan checks list` prints activation" in unknown.err
+    assert "no check '86138****8000'" in replay(events, "--check", ANNA, until=60).err
 
 
 def test_stdin_is_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +148,41 @@ def test_until_without_offset_is_in_the_time_zone_of_the_settings(replay: Replay
     assert "--until: 'tomorrow' is neither" in replay(events, "--until", "tomorrow").err
 
 
+def test_until_before_the_newest_event_is_refused(replay: Replaying) -> None:
+    events = [state(0, "crm.status", "active"), state(30, "ocs.account", "open"), state(20, "ocs.account", "open")]
+    found = replay(events, until=29)
+    assert (found.code, found.lines) == (2, [])
+    assert found.err == (
+        "yupan: --until: is before the newest event, of 2026-11-22T04:30:00.000Z; the clock does not go back\n"
+    )
+    assert replay(events, until=30).story == [(10, "OPEN")]
+    refused = state(90, "crm.status", "active", msisdn="13800138000")  # moves no clock
+    assert (found := replay([*events, refused], until=30)).story == [(10, "OPEN")]
+    assert found.code == 1
+
+
+def test_until_is_looked_at_in_what_cannot_be_read_twice(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = json.dumps(state(0, "crm.status", "active"))
+    for until, code in ((NOON - 1, 2), (NOON + HOUR, 0)):
+        writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+        writer.start()
+        assert cli.run(["checks", "replay", str(pipe), "--json", "--until", str(until)]) == code
+        writer.join(10)
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["status"] == "OPEN"
+
+
+def test_alerts_are_in_the_language_of_the_settings(replay: Replaying, monkeypatch: pytest.MonkeyPatch) -> None:
+    def summaries() -> list[str]:
+        found = replay([state(0, "crm.status", "active")], until=60)
+        return [line["summary"] for line in found.lines if line["kind"] == "alert"]
+
+    assert summaries() == ["激活异常：1 项异常，hlr.status.missing"]
+    monkeypatch.setenv("YUPAN_LANGUAGE", "en")
+    assert summaries() == ["Activation fails: 1 anomaly, hlr.status.missing"]
+
+
 def test_people_read_it_as_text_in_their_language(
     replay: Replaying, capsys: pytest.CaptureFixture[str], tmp_path: object
 ) -> None:
@@ -143,6 +191,7 @@ def test_people_read_it_as_text_in_their_language(
     out = capsys.readouterr().out.splitlines()
     assert "activation OPEN (deadline_passed): crm.status active, hlr.status never seen" in out[0]
     assert out[1].endswith("激活")
+    assert "Z  -              alert     FIRING: 激活异常" in out[2]
 
 
 def test_a_deadline_of_the_settings_holds_in_replays(replay: Replaying, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +214,16 @@ def test_list_and_show_print_every_check(capsys: pytest.CaptureFixture[str]) -> 
     assert cli.run(["checks", "show", "activation"]) == 0
     assert "crm.status" in capsys.readouterr().out
     assert cli.run(["checks", "show", "nothing"]) == 2
+
+
+def test_show_says_when_nothing_is_learned(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_learned", lambda settings, check: {})
+    assert cli.run(["checks", "show", "activation", "--learned"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "learned:\n  nothing yet: no states are stored by which its systems came to agree\n"
+    )
+    assert cli.run(["checks", "show", "activation", "--learned", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["learned"] == {}
 
 
 def test_test_runs_the_cases_and_fails_when_a_rule_is_changed(

@@ -23,7 +23,7 @@ from schemas.catalogue import EVENTS
 from schemas.errors import DEAD_LETTER_REASONS, PartError, UsageError, YupanError
 from schemas.metrics import METRICS
 from schemas.topics import TOPICS
-from streams.cli import cli
+from streams.cli import cli, run
 from streams.settings import Settings
 from tests.faults.results import totals
 
@@ -242,6 +242,36 @@ def test_the_check_shown_is_read_and_its_cases_hold(tmp_path: Path) -> None:
     for block in blocks:
         (tmp_path / "shown.yaml").write_text(block, "utf-8")
         assert differences(read_file(tmp_path / "shown.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("page", "check", "events", "told", "options"),
+    [
+        ("checks.md", r"```yaml\n(id: activation\.smsc\n.*?)```", r"```json\n(.*?)```", r"events\.jsonl\n(.*?)```", []),
+        ("tutorial.md", r"<<'YAML'\n(.*?)YAML\n", r"<<'JSON'\n(.*?)JSON\n", r"```text\n(.*?)```", ["charging.account"]),
+    ],
+)
+def test_the_replay_shown_is_what_is_printed(
+    page: str,
+    check: str,
+    events: str,
+    told: str,
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = text_of(ROOT / "docs" / page)
+    [file] = re.findall(check, text, re.DOTALL)
+    begins = {"checks.md": "\n## Replaying events\n", "tutorial.md": "\n## 3. See it decide"}
+    section = text.split(begins[page])[1].split("\n## ")[0]
+    [lines], [shown] = (re.findall(pattern, section, re.DOTALL) for pattern in (events, told))
+    (tmp_path / "shown.yaml").write_text(file, "utf-8")
+    (tmp_path / "events.jsonl").write_text(lines, "utf-8")
+    monkeypatch.setenv("YUPAN_CHECKS", str(tmp_path))
+    monkeypatch.setenv("YUPAN_LANGUAGE", "en")
+    assert run(["checks", "replay", str(tmp_path / "events.jsonl"), *(f"--check={name}" for name in options)]) == 0
+    assert capsys.readouterr().out == shown
 
 
 @pages

@@ -261,5 +261,5 @@ def test_it_waits_for_decide_then_for_history(broker: str, decider: Worker, run:
 def test_a_group_that_stands_still_is_named(broker: str, run: Run) -> None:
     run("telco-customers", SAMPLE.with_name("telco.csv"), "--no-wait")
     written = Waiting(broker).ends(["yupan.customer.v1"])
-    with pytest.raises(PartError, match=r"the group yupan-decide stands still: for 0\.5 s .* 1 records are left"):
+    with pytest.raises(PartError, match=r"the group yupan-decide stands still: for 0\.5 s .* 1 record left"):
         Waiting(broker, patience_s=0.5).until_readable(written)

@@ -82,6 +82,7 @@ def test_times_without_offset_are_local(report: Report) -> None:
 
 def test_wrong_use_is_told(report: Report) -> None:
     assert "there is no report 'call'; known are calls" in report("call", code=2)
+    assert "--json and --csv: take one of them" in report("calls", "--csv", "--json", code=2)
     assert "--from: '1 August' is no time like" in report("calls", "--from", "1 August", code=2)
     assert "--to is not after --from" in report("calls", "--from", "2010-08-02", "--to", "2010-08-02", code=2)
 

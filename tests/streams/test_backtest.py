@@ -10,6 +10,7 @@ import pytest
 from agents.memory import Delivered
 from schemas.codec import codecs
 from schemas.headers import cloud_event
+from streams import cli
 from streams.backtest import Run
 from streams.settings import Settings
 from tests.agents.desk_world import ALICE, HOUR, T0, shipped
@@ -30,3 +31,12 @@ def test_it_tells_what_the_check_would_tell(name: str, mode: str) -> None:
     run = Run(replace(shipped().files[name], mode=mode), Settings(), 1, by_wall=True)
     run.take(suspended(), is_first=True)
     assert len(run.finish(T0 + HOUR, by_wall=True)) == 1
+
+
+def test_what_has_not_come_yet_is_not_compared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YUPAN_KAFKA", "127.0.0.1:1")
+    assert cli.run(["checks", "backtest", "activation", "--from", "2130-01-01"]) == 2
+    told = "yupan: --from: 2130-01-01 has not come yet: nothing was decided from then on\n"
+    assert capsys.readouterr().err == told

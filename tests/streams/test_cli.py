@@ -83,3 +83,11 @@ def test_what_is_no_number_is_wrong_use(told: Told, option: str, number: str) ->
     code, err = told("simulate", option, number)
     assert code == 2
     assert err.splitlines()[-1].startswith(f"Error: Invalid value for '{option}': ")
+
+
+@pytest.mark.parametrize("words", [["customer", "13800138000", "13900139000"], ["13900139000"]], ids=len)
+def test_a_number_in_the_wrong_place_is_masked(told: Told, words: list[str]) -> None:
+    code, err = told(*words)
+    assert code == 2
+    assert "139****9000" in err
+    assert "13900139000" not in err
