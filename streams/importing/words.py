@@ -19,7 +19,7 @@ _FORMS = {"yuan": "an amount in yuan", "number": "a number", "milliseconds": "a 
 
 
 class Words:
-    """Remembers the unknown words of one file and, of an export, what each number has: some 150 bytes a row."""
+    """Remembers the unknown words of one file and, of an export, what each number has: some 130 bytes a row."""
 
     def __init__(self, *, once: bool) -> None:
         """`once`: the file is an export, in which a system holds one value of a number's attribute."""

@@ -6,10 +6,15 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from streams import cli
+from streams.importing import mapping as mappings
+from streams.importing.left_out import LeftOut
+from streams.importing.program import Program, Surroundings
 
 Look = Callable[..., tuple[int, str]]
 ANNA, BERT = "13800138000", "13800138001"
@@ -93,3 +98,15 @@ def test_an_export_of_the_future_is_refused(look: Look, monkeypatch: pytest.Monk
 
 def test_one_row_is_one_row(look: Look) -> None:
     assert "yupan: 1 row: 1 event, 0 rows rejected;" in look([f"{ANNA},status,active"])[1]
+
+
+def test_an_empty_value_of_a_complete_export_is_what_a_number_left_out_is() -> None:
+    pages = iter([[{"msisdn": f"86{number}", "newest_region": ""} for number in (ANNA, BERT)], []])
+    stored = SimpleNamespace(query=lambda statement, params: next(pages))
+    around = Surroundings("Asia/Shanghai", "86", 1_795_320_000_000, {"system": "hlr"}, snapshot=True)
+    program = Program(mappings.load("states"), ["msisdn", "attribute", "value"], around)
+    [empty] = program.events(1, [ANNA, "status", ""])
+    left_out = LeftOut()
+    left_out.note(empty.record)
+    [told] = left_out.events(cast(Any, stored), around.file_time)
+    assert told.record == {**empty.record, "msisdn": f"86{BERT}"}
