@@ -167,12 +167,12 @@ class Conclusions:
         if name is None or wait is None:
             return "unknown"
         check_id, _, subject = name.partition("|")
-        check = self.checks.by_id.get(check_id)
-        if check is not None and (check_id not in self.checks.rules or not waits.fits(check)):
+        check, rule = self.checks.by_id.get(check_id), self.checks.rules.get(check_id)
+        if check is not None and (rule is None or not waits.fits(check)):
             self._drop(batch, check, waits, Change("", subject, {}, {}, event, waits.msisdn))
             waits.store()
             return "done" if event.record["kind"] == "WITHDRAW" else "impossible"
-        followed = life.ordered(event, subject, wait, waits.msisdn)
+        followed = None if rule is None else life.ordered(event, subject, rule, wait, waits.msisdn)
         if check is None or followed is None:
             return "impossible"
         wait, decision = followed
@@ -225,8 +225,8 @@ class Conclusions:
             former = owners.former(batch, waits, name, outcome.decisions[-1].at)
             outcome = life.continued(outcome, former, shadow=silent)
             waits.remember(name, outcome.decisions)
-        outcome = self._begin(batch, check, waits.msisdn, outcome)
         before = waits.get(name)
+        outcome = self._begin(batch, check, waits.msisdn, self._collect(batch, check, before, outcome))
         if outcome.wait is not before:
             waits.set(name, outcome.wait, check)
         reads = () if rule is None else rule.reads  # without a rule nothing is waited for
@@ -239,19 +239,30 @@ class Conclusions:
         if outcome.decisions:
             self._join(batch, check, waits.msisdn, before, outcome)
 
+    def _collect(self, batch: Batch, check: Check, before: Wait | None, outcome: Outcome) -> Outcome:
+        """What opens is part of the works in whose window it began; so is what is open and begins anew, or no more."""
+        wait = outcome.wait
+        if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]) or not outcome.decisions:
+            return outcome
+        if before is not None and before["open"] is not None and before["since"] == wait["since"]:
+            return outcome
+        known = batch.get(CUTOVERS)
+        reads = self.checks.rules[check.id].watches
+        works = known and collecting(known["windows"], reads, wait["region"], wait["since"])
+        anomaly: Open = {**wait["open"]}
+        anomaly.pop("cutover", None)
+        return outcome._replace(wait={**wait, "open": {**anomaly, "cutover": works} if works else anomaly})
+
     def _begin(self, batch: Batch, check: Check, msisdn: str, outcome: Outcome) -> Outcome:
-        """What has just opened is part of works, or asks for a slot in which it may be repaired."""
+        """What has just opened asks for a slot in which it may be repaired, but for what is part of works."""
         wait, opened = outcome.wait, outcome.decisions[-1] if outcome.decisions else None
         if wait is None or wait["open"] is None or opened is None:
             return outcome
         if opened.status != "OPEN" or not opened.changes_status or shadow.is_silent(wait["open"]):
             return outcome
-        known = batch.get(CUTOVERS)
-        reads = self.checks.rules[check.id].watches
-        works = known and collecting(known["windows"], reads, wait["region"], wait["since"])
-        if works:
-            return outcome._replace(wait={**wait, "open": {**wait["open"], "cutover": works}})
-        if check.repair is None or check.repair.mode == "off" or not self.shell.acts(batch, opened.at, "repair"):
+        if "cutover" in wait["open"] or check.repair is None or check.repair.mode == "off":
+            return outcome
+        if not self.shell.acts(batch, opened.at, "repair"):
             return outcome
         words = words_of(self.checks.rules[check.id], opened.subject, wait["open"]["evidence"])
         if not may_help(wait["open"], check.repair, words):

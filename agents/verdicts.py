@@ -277,6 +277,9 @@ class Rule(Protocol):
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """The time of `wait` has come."""
 
+    def withdrawn(self, wait: Wait, at: int) -> Wait | None:
+        """What is kept of `wait` when a person has withdrawn its anomaly as of `at`: it opens no more by itself."""
+
     def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
         """What it says at present, of what is held and waited for."""
 
@@ -310,6 +313,15 @@ def start(event: Event, due: int | None) -> Wait:
         "open": None,
     }
     return {**wait, "snapshot": True} if event.record.get("reason") == SNAPSHOT else wait
+
+
+def begun_anew(wait: Wait, event: Event) -> Wait:
+    """`wait` of an open anomaly, which stays the same one, though what is amiss from now on began with `event`."""
+    if event.record.get("reason") == SNAPSHOT:
+        return wait  # that tells nothing of when it began
+    kept: Wait = {**wait, "since": event.occurred_at}
+    kept.pop("snapshot", None)
+    return kept
 
 
 def cause_of(wait: Wait, cause_code: str) -> str:
@@ -361,6 +373,11 @@ def as_waited(wait: Wait | None, *, differs: bool) -> Verdict:
         return Verdict.CONSISTENT
     running = wait is not None and wait["due"] is not None
     return Verdict.PROPAGATING if running else Verdict.DIVERGENT  # a person has withdrawn it
+
+
+def muted(wait: Wait) -> Wait:
+    """Nothing is open, and nothing opens before something new is told."""
+    return {**wait, "open": None, "due": None}
 
 
 def opened_late(due: Due, wait: Wait, anomaly: Open) -> Outcome:

@@ -23,6 +23,7 @@ from agents.verdicts import (
     cause_of,
     changed,
     evidence_of,
+    muted,
     on_event,
     opened_late,
     start,
@@ -91,6 +92,10 @@ class Follow:
         evidence = evidence_of(self.watches, due.states)
         anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(due.states))
         return opened_late(due, wait, anomaly)
+
+    def withdrawn(self, wait: Wait, at: int) -> Wait | None:
+        """See `Rule.withdrawn`."""
+        return muted(wait)
 
     def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
         """See `Rule.verdict`."""
