@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from agents import anomalies, life, owners, reminders, shadow
+from agents import again, anomalies, life, owners, reminders, shadow
 from agents.baseline import Baseline
 from agents.cutover import collecting, healing
 from agents.event import Event
+from agents.gone import gone
 from agents.ports import Batch, Fired, rearm
 from agents.reminding import Why, remind, withdraw
 from agents.repair import asked, due_of, held_back, may_help, words_of
@@ -80,11 +81,15 @@ def changes(check: Check, before: Group | None, after: Group | None) -> Iterator
 class Conclusions:
     """Asks the rules and does what they say. `checks` may be replaced between two batches."""
 
-    def __init__(self, shell: Shell, checks: Checks, *, baseline: bool = False) -> None:
-        """`baseline`: whether checks are silent until the full exports of their systems are in (`baseline`)."""
+    def __init__(self, shell: Shell, checks: Checks, *, baseline: bool = False, exchanged: bool = True) -> None:
+        """`baseline`: whether checks are silent until the full exports of their systems are in (`baseline`).
+
+        `exchanged`: whether checks may be; where they never are, nothing has to be judged again (`again`).
+        """
         self.shell = shell
         self.checks = checks
         self.baseline = Baseline(shell) if baseline else None
+        self.exchanged = exchanged
 
     def judge(self, batch: Batch, event: Event, name: str, before: Held, after: Held) -> None:
         """Ask all checks about each customer that watch `name`, of which `event` tells."""
@@ -129,21 +134,45 @@ class Conclusions:
 
     def fired(self, batch: Batch, fired: Fired) -> None:
         """A deadline has passed. One that nobody waits for any more is no news."""
-        name = fired.name.removeprefix(DEADLINE)
+        asks_again = fired.name.startswith(again.DEADLINE)
+        name = fired.name.removeprefix(again.DEADLINE if asks_again else DEADLINE)
         check_id, _, subject = name.partition("|")
         waits = Waits(batch, fired.customer)
         wait = waits.get(name)
-        if wait is None or wait["due"] != fired.due_at:
+        if wait is None or not (again.is_due(wait) if asks_again else wait["due"] == fired.due_at):
             return
         check, rule = self.checks.by_id.get(check_id), self.checks.rules.get(check_id)
         due = Due(subject, fired.due_at, held(batch.get(states_key(fired.customer))), fired.customer)
-        if check is None:  # its file was taken away while it waited; what is open stays so until it is back
-            waits.set(name, None if wait["open"] is None else {**wait, "due": None})
+        if check is None:
+            self._put_off(batch, waits, name, wait, fired)
         elif rule is None or not waits.fits(check):
             self._drop(batch, check, waits, due)
+        elif asks_again:
+            self._judge_again(batch, check, rule, waits, name, due)
         else:
             self._fall_due(batch, check, rule, waits, name, due, armed=None)
         waits.store()
+
+    def _put_off(self, batch: Batch, waits: Waits, name: str, wait: Wait, fired: Fired) -> None:
+        """The check's file was taken away: what is open stays so until it is back, or a person ends it."""
+        later = max(batch.now(), fired.due_at) + again.EVERY
+        if wait["open"] is None:
+            waits.set(name, None)
+            return
+        if wait["due"] is not None:
+            waits.set(name, {**wait, "due": later})
+        batch.arm(waits.msisdn, fired.name, later, again.READS)
+
+    def _judge_again(self, batch: Batch, check: Check, rule: Rule, waits: Waits, name: str, due: Due) -> None:
+        wait = waits.get(name)
+        assert wait is not None
+        assert wait["open"] is not None
+        outcome = again.judged(rule, due, wait, wait["open"])
+        if outcome.decisions:
+            self._conclude(batch, check, waits, name, outcome, None)
+        if outcome.wait is not None:
+            later = max(batch.now(), due.at) + again.EVERY
+            batch.arm(waits.msisdn, again.DEADLINE + name, later, again.READS)
 
     def _fall_due(
         self, batch: Batch, check: Check, rule: Rule, waits: Waits, name: str, due: Due, armed: int | None
@@ -172,13 +201,24 @@ class Conclusions:
             self._drop(batch, check, waits, Change("", subject, {}, {}, event, waits.msisdn))
             waits.store()
             return "done" if event.record["kind"] == "WITHDRAW" else "impossible"
-        followed = None if rule is None else life.ordered(event, subject, rule, wait, waits.msisdn)
-        if check is None or followed is None:
+        if check is None and event.record["kind"] != "WITHDRAW":
             return "impossible"
-        wait, decision = followed
-        self._conclude(batch, check, waits, name, Outcome(Verdict.DIVERGENT, wait, (decision,)), _due(waits.get(name)))
+        followed = life.ordered(event, subject, rule, wait, waits.msisdn)
+        if followed is None:
+            return "impossible"
+        kept, decision = followed
+        known = check or self.last_known(batch, check_id, decision.anomaly["id"], waits.msisdn)
+        self._conclude(batch, known, waits, name, Outcome(Verdict.DIVERGENT, kept, (decision,)), _due(wait))
         waits.store()
         return "done"
+
+    def last_known(self, batch: Batch, check_id: str, anomaly_id: str, msisdn: str = "") -> Check:
+        """What is left of a check that is off, or whose file is gone, while an anomaly of it is open."""
+        check = self.checks.files.get(check_id)
+        if isinstance(check, Check):
+            return check
+        held = reminders.open_reminders(batch.get(reminders.reminders_key(msisdn)))
+        return gone(check_id, held.get(reminders.id_of(anomaly_id)))
 
     def _drop(self, batch: Batch, check: Check, waits: Waits, what: Change | Due) -> None:
         """What a rule of another shape has left under this id: its waits end, what it has open is withdrawn."""
@@ -228,16 +268,26 @@ class Conclusions:
         before = waits.get(name)
         outcome = self._begin(batch, check, waits.msisdn, self._collect(batch, check, before, outcome))
         if outcome.wait is not before:
-            waits.set(name, outcome.wait, check)
+            waits.set(name, outcome.wait, None if rule is None else check)
         reads = () if rule is None else rule.reads  # without a rule nothing is waited for
         rearm(batch, waits.msisdn, DEADLINE + name, armed, _due(outcome.wait), reads)
         looked, look = due_of(before and before["open"]), due_of(outcome.wait and outcome.wait["open"])
         if looked != look:
             rearm(batch, waits.msisdn, REPAIR_DEADLINE + name, looked, look, (RESULT, COMMAND, *reads))
+        if self.exchanged and again.is_due(before) != again.is_due(outcome.wait):
+            self._ask_again(batch, waits.msisdn, name, outcome)
         for decision in outcome.decisions:
             self._send(batch, check, waits.msisdn, decision)
         if outcome.decisions:
             self._join(batch, check, waits.msisdn, before, outcome)
+
+    def _ask_again(self, batch: Batch, msisdn: str, name: str, outcome: Outcome) -> None:
+        """Have what has opened judged again from time to time, and what has ended no more."""
+        if again.is_due(outcome.wait):
+            now = max(batch.now(), *(decision.at for decision in outcome.decisions))
+            batch.arm(msisdn, again.DEADLINE + name, again.first_at(msisdn, now), again.READS)
+        else:
+            batch.disarm(msisdn, again.DEADLINE + name)
 
     def _collect(self, batch: Batch, check: Check, before: Wait | None, outcome: Outcome) -> Outcome:
         """What opens is part of the works in whose window it began; so is what is open and begins anew, or no more."""

@@ -84,8 +84,13 @@ def continued(outcome: Outcome, former: Former | None, *, shadow: bool = False) 
     return outcome._replace(wait=wait, decisions=decisions)
 
 
-def ordered(event: Event, subject: str, rule: Rule, wait: Wait, msisdn: str) -> tuple[Wait | None, Decision] | None:
-    """What a command makes of the open anomaly of `wait`; None when it cannot be followed."""
+def ordered(
+    event: Event, subject: str, rule: Rule | None, wait: Wait, msisdn: str
+) -> tuple[Wait | None, Decision] | None:
+    """What a command makes of the open anomaly of `wait`; None when it cannot be followed.
+
+    Without the `rule` (its file is gone) nothing is kept of what is withdrawn.
+    """
     followed = _followed(event, wait["open"])
     if followed is None:
         return None
@@ -95,7 +100,7 @@ def ordered(event: Event, subject: str, rule: Rule, wait: Wait, msisdn: str) -> 
     decision = decision._replace(at=at)
     if status not in ENDED:
         return {**wait, "open": anomaly}, decision
-    return rule.withdrawn(wait, at), decision
+    return None if rule is None else rule.withdrawn(wait, at), decision
 
 
 def ordered_of_area(event: Event, area: str, region: str | None, rates: Rates) -> AreaChange | None:

@@ -141,12 +141,13 @@ class Replay:
         told: Sequence[str] = TOLD,
         *,
         baseline: bool = False,
+        exchanged: bool = False,
         counts: Counts | None = None,
     ) -> None:
         """`country_code`: whose national numbers are refused; `timezone`: in which texts tell the time.
 
-        `told`: the topics whose decisions are returned; without alerts no incidents are counted. `baseline`: see
-        `Conclusions`. `counts`: where decisions are counted and timed.
+        `told`: the topics whose decisions are returned; without alerts no incidents are counted. `baseline`,
+        `exchanged`: see `Conclusions`. `counts`: where decisions are counted and timed.
         """
         self._codecs = _codecs()
         self._country_code = country_code
@@ -156,7 +157,7 @@ class Replay:
         self._silent: list[Line] = []
         """What was decided in shadow and is not told yet."""
         shell = Shell(intake, self._codecs, counts, shadowed=self._silent.append)
-        audit = auditing(shell, checks, ZoneInfo(timezone), baseline=baseline)
+        audit = auditing(shell, checks, ZoneInfo(timezone), baseline=baseline, exchanged=exchanged)
         self.conclusions = audit.conclusions
         deciding = (*audit.agents, Profiles(shell, audit.watching), Calls(shell, audit.watching))
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}

@@ -83,7 +83,7 @@ class CatchingUp(Replay):
 
 def ours(checks: Checks, events: list[Told], kind: type[Replay] = Replay) -> Story:
     """What we decide. Times of events and of the story are minutes."""
-    replay = kind(checks)
+    replay = kind(checks, exchanged=True)  # what is open is judged again, which decides nothing
     lines = []
     for event in events:
         fields = {name: value for name, value in event.items() if name not in ("id", "at", "topic")}

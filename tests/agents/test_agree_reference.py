@@ -198,7 +198,7 @@ def _history(
 
 
 def ours(checks: Checks, events: History, kind: type[Replay] = Replay) -> Story:
-    replay = kind(checks)
+    replay = kind(checks, exchanged=True)
     lines = []
     for event in events:
         system, _, attribute = event["name"].partition(".")
