@@ -141,9 +141,7 @@ CHECK_CHANGED = "check_changed"
 """Why an anomaly is withdrawn whose check is of another kind by now, or reads other systems."""
 EVIDENCE_CHANGED = "evidence_changed"
 """It is told otherwise, since its check has changed, or the systems did while its check was away."""
-EVIDENCE_ONLY = frozenset(
-    {"reference_changed", "partner_changed", "amount_changed", EVIDENCE_CHANGED, *DID_NOT_HELP}
-)
+EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed", EVIDENCE_CHANGED, *DID_NOT_HELP})
 """Reasons of decisions that leave an anomaly open and change its evidence."""
 
 
