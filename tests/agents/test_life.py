@@ -14,6 +14,7 @@ from agents.verdicts import Decision, Open
 from schemas.catalogue import EVENTS
 from schemas.fields import millis
 from tests.agents.desk_world import Counted
+from tests.agents.histories import CatchingUp
 
 NOON = 1_795_320_000_000
 MIN = 60_000
@@ -310,6 +311,21 @@ def test_a_settled_transaction_that_goes_wrong_again_is_the_same_within_an_hour(
     charge(desk, minute, "ocs", 50.0)
     assert desk.story == [(5, "OPEN"), (6, "RESOLVED"), (minute, "OPEN")]
     assert (desk.anomalies[2]["anomaly_id"] == opened(desk)) is same
+
+
+@pytest.mark.parametrize("kind", [Replay, CatchingUp])
+def test_it_is_the_same_also_when_a_worker_that_catches_up_has_read_on(kind: type[Replay]) -> None:
+    desk = Desk()
+    desk.replay = kind(load_checks())
+    charge(desk, 0, "crm", 50.0)
+    desk.state(0, "crm.status", "active")
+    charge(desk, 20, "ocs", 50.0)
+    charge(desk, 21, "crm", 50.0)
+    desk.state(300, "hlr.status", "active")  # long after the deadline at 36, which may not have fired yet
+    desk.pass_time(301)
+    charged = [line for line in desk.anomalies if line["check"] == "charging"]
+    assert sorted(line["at"][11:16] for line in charged) == ["04:15", "04:20", "04:36"]
+    assert len({line["anomaly_id"] for line in charged}) == 1
 
 
 def test_a_row_of_failures_that_is_complete_hours_after_another_was_resolved_is_another_anomaly() -> None:
