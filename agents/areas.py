@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents import anomalies, life, shadow
-from agents.conclude import Conclusions, Group
+from agents.conclude import Conclusions
 from agents.event import Event
+from agents.joining import Group, join
 from agents.ports import Batch, Fired
 from agents.rules import Check
 from agents.shell import Shell
@@ -170,7 +171,7 @@ class Areas:
             self._note_open(batch, area, check.id, decision)
             self.conclusions.announce(batch, anomalies.anomaly_record(check, decision, area=area), decision)
         if decisions:
-            self.conclusions.join(batch, check, (_group(area, before), _group(area, after)), decisions[-1])
+            join(self.shell, batch, check, (_group(area, before), _group(area, after)), decisions[-1])
 
     def _note_open(self, batch: Batch, area: str, check_id: str, decision: Decision) -> None:
         key = f"~open/{decision.anomaly['id']}"

@@ -7,14 +7,15 @@ dropped when the new one first meets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from agents import again, anomalies, life, owners, reminders, shadow
 from agents.baseline import Baseline
 from agents.cutover import collecting, healing
 from agents.event import Event
 from agents.gone import gone
+from agents.joining import Group, bring, group_of, join
 from agents.ports import Batch, Fired, rearm
 from agents.reminding import Why, remind, withdraw
 from agents.repair import asked, due_of, held_back, may_help, words_of
@@ -38,7 +39,6 @@ from agents.verdicts import (
 from agents.waits import Waits
 from schemas.masking import mask
 
-INCIDENT = "yupan.internal.incident.v1"
 CUTOVERS = "~cutovers"
 """The ledger key of the works that this partition knows of (`cutover`)."""
 INTERNAL_REPAIR = "yupan.internal.repair.v1"
@@ -50,32 +50,6 @@ DEADLINE = "check/"
 """What the names of our deadlines begin with; `|SUBJECT` follows the check's id where there is one."""
 MOST_WAITS = 64
 """Waits kept of one customer and check where each transaction has its own."""
-
-
-class Group(NamedTuple):
-    """An open anomaly and where it is: what makes it part of an incident."""
-
-    anomaly: Open
-    region: str | None
-    cell: str | None = None
-
-    @property
-    def key(self) -> tuple[str | None, ...]:
-        """What is equal for all that are one incident of a check; of works, one report has all that they began."""
-        works = self.anomaly.get("cutover")
-        return (works,) if works else (self.anomaly["cause_code"], self.region, self.cell)
-
-
-def changes(check: Check, before: Group | None, after: Group | None) -> Iterator[tuple[Group, str]]:
-    """What becomes of incidents when an open anomaly was part of one group and is part of another."""
-    if before is not None and after is not None and before.key == after.key:
-        if anomalies.severity_of(check, before.anomaly) != anomalies.severity_of(check, after.anomaly):
-            yield after, "GRAVER"
-        return
-    if before is not None:
-        yield before, "LEAVES"
-    if after is not None:
-        yield after, "JOINS"
 
 
 class Conclusions:
@@ -343,8 +317,8 @@ class Conclusions:
 
     def _join(self, batch: Batch, check: Check, msisdn: str, before: Wait | None, outcome: Outcome) -> None:
         """Bring what is open, or is so no more, to its incident."""
-        groups, decision = (_group(check, before), _group(check, outcome.wait)), outcome.decisions[-1]
-        self.join(batch, check, groups, decision, mask(msisdn))
+        groups, decision = (group_of(check, before), group_of(check, outcome.wait)), outcome.decisions[-1]
+        join(self.shell, batch, check, groups, decision, mask(msisdn))
         if before is not None and groups[0] is not None and decision.status == "RESOLVED":
             self._heal(batch, check, before, groups[0], decision)
 
@@ -355,40 +329,7 @@ class Conclusions:
             reads = self.checks.rules[check.id].watches
             works = healing(known["windows"], reads, wait["region"], wait["since"], decision.at)
             if works is not None:
-                self._bring(batch, check, group, "HEALED", decision, cutover=works)
-
-    def join(
-        self,
-        batch: Batch,
-        check: Check,
-        groups: tuple[Group | None, Group | None],
-        decision: Decision,
-        example: str | None = None,
-    ) -> None:
-        """What is open was part of one group and is part of another: tell the incidents. `example`: whose, masked."""
-        before = groups[0]
-        for group, change in changes(check, *groups):
-            was = anomalies.severity_of(check, before.anomaly) if before and change == "GRAVER" else None
-            self._bring(batch, check, group, change, decision, example=example, was=was)
-
-    def _bring(
-        self, batch: Batch, check: Check, group: Group, change: str, decision: Decision, **more: str | None
-    ) -> None:
-        record = {
-            "check": check.id,
-            "cause_code": group.anomaly["cause_code"],
-            "cell": group.cell,
-            "region": group.region,
-            "severity": anomalies.severity_of(check, group.anomaly),
-            "change": change,
-            "again": change == "JOINS" and "since" in group.anomaly,
-            "cutover": group.anomaly.get("cutover"),
-            "old": decision.arrived - decision.at >= self.shell.act_within,
-            "occurred_at": decision.at,
-            **more,
-        }
-        event_id = f"{group.anomaly['id']}|{change}|{decision.cause_id}"
-        self.shell.emit(batch, INCIDENT, record, event_id, traceparent=decision.traceparent)
+                bring(self.shell, batch, check, group, "HEALED", decision, cutover=works)
 
     def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
         """The anomaly, then its reminder; nothing of one that opened in shadow."""
@@ -426,12 +367,6 @@ class Conclusions:
 
 def _name(check: Check, subject: str) -> str:
     return f"{check.id}|{subject}" if subject else check.id
-
-
-def _group(check: Check, wait: Wait | None) -> Group | None:
-    if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]):
-        return None
-    return Group(wait["open"], wait["region"] if check.alert.by_region else None)
 
 
 def _withdrawn(what: Change | Due, wait: Wait, anomaly: Open) -> Decision:

@@ -18,12 +18,13 @@ from agents.audit import Audit
 from agents.auditing import auditing
 from agents.baseline import DEADLINE as BASELINE_DEADLINE
 from agents.baseline import Baselines
-from agents.conclude import INCIDENT, REPAIR_DEADLINE
+from agents.conclude import REPAIR_DEADLINE
 from agents.cutovers import ALERT
 from agents.cutovers import DEADLINE as CLOSING
 from agents.desk import FORGET, Calls, Profiles
 from agents.incidents import Incidents
 from agents.intake import Intake
+from agents.joining import INCIDENT
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.observe import Observe
 from agents.ports import Fired, Headers, Message

@@ -8,12 +8,12 @@ stands here, too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_checkable
 
 from agents.event import Event
-from agents.states import Held, value_of
+from agents.states import Held
 from schemas.events.anomaly import DID_NOT_HELP
 from schemas.events.state import SNAPSHOT
 
@@ -29,7 +29,6 @@ class Verdict(Enum):
     """A value that the check knows nothing about."""
 
 
-LONGEST_WORD = 200
 CUTOVER = "cutover"
 """The cause of what a full export has shown."""
 Sums = list[int | None]
@@ -362,11 +361,6 @@ def hundredths(amount: int) -> int:
     return whole if amount >= 0 else -whole
 
 
-def is_settled(sums: Sums) -> bool:
-    """Whether as much was taken as is due."""
-    return hundredths(sums[0] or 0) == hundredths(sums[1] or 0)
-
-
 def as_waited(wait: Wait | None, *, differs: bool) -> Verdict:
     """The verdict at present where something differs, or nothing does: as long as a deadline runs, it may settle."""
     if wait is not None and wait["open"] is not None:
@@ -401,18 +395,3 @@ def changed(change: Change, reason: str, wait: Wait, before: Open, after: Open) 
 def since_of(anomaly: Open) -> int:
     """When it has opened, the last time."""
     return anomaly.get("since", anomaly["opened_at"])
-
-
-def evidence_of(names: Iterable[str], states: Held) -> dict[str, str]:
-    """What is held of `names`, in words."""
-    return {name: word(value_of(states, name)) for name in names}
-
-
-def word(value: Any) -> str:
-    """A value as evidence tells it, cut to what people read."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = str(value)
-    return text if len(text) <= LONGEST_WORD else text[: LONGEST_WORD - 1] + "…"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from agents.evidence import evidence_of, word
 from agents.states import NEVER, Held, Never, equal, is_nothing, value_of
 from agents.verdicts import (
     QUIET,
@@ -23,12 +24,10 @@ from agents.verdicts import (
     begun_anew,
     cause_of,
     changed,
-    evidence_of,
     muted,
     on_event,
     opened_late,
     start,
-    word,
 )
 from agents.words import PRODUCT, state_name, value_for
 from agents.yaml_reader import Item, Section

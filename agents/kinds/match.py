@@ -23,7 +23,6 @@ from agents.verdicts import (
     as_waited,
     changed,
     hundredths,
-    is_settled,
     muted,
     on_event,
     opened_late,
@@ -159,7 +158,7 @@ class Match:
 
     def _done(self, sums: Sums) -> bool:
         """Whether as much was taken as is due; a one-sided check does not mind what was never due."""
-        return is_settled(sums) or (not self.two_sided and not sums[0])
+        return _is_settled(sums) or (not self.two_sided and not sums[0])
 
     def _evidence(self, sums: Sums) -> dict[str, str]:
         return {name: _yuan(amount) for name, amount in zip(self.watches, sums, strict=True)}
@@ -178,10 +177,15 @@ class Match:
         return {"when": self.watches[0], "expect": self.watches[1], "two_sided": self.two_sided}
 
 
+def _is_settled(sums: Sums) -> bool:
+    """Whether as much was taken as is due."""
+    return hundredths(sums[0] or 0) == hundredths(sums[1] or 0)
+
+
 def _too_much(sums: Sums) -> bool:
     """Taken is more than due (given back, than to be given back); what is not due at all may become so in time."""
     due, taken = sums
-    if not due or taken is None or is_settled(sums):
+    if not due or taken is None or _is_settled(sums):
         return False
     return _more(due, taken)
 
