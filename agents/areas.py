@@ -7,11 +7,13 @@ and `~open/ANOMALY_ID`, `{"v": 1, "area": AREA, "check": CHECK}`, by which comma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agents import anomalies, life, shadow
-from agents.conclude import Conclusions, Group
+from agents.conclude import Conclusions
 from agents.event import Event
+from agents.joining import Group, join
 from agents.ports import Batch, Fired
 from agents.rules import Check
 from agents.shell import Shell
@@ -102,10 +104,23 @@ class Areas:
         if check_id not in held["checks"]:
             return "done" if event.record["kind"] == "WITHDRAW" else "impossible"
         change = life.ordered_of_area(event, area, held["region"], held["checks"][check_id])
-        if change is None or check_id not in self.conclusions.checks.areas:
+        if change is None:
             return "impossible"
-        self._keep(batch, area, held, check_id, change)
+        if check_id in self.conclusions.checks.areas:
+            self._keep(batch, area, held, check_id, change)
+        elif event.record["kind"] == "WITHDRAW":
+            self._end(batch, area, held, check_id, change.decisions)
+        else:
+            return "impossible"
         return "done"
+
+    def _end(self, batch: Batch, area: str, held: Any, check_id: str, decisions: Sequence[Decision]) -> None:
+        """A person has withdrawn what is open of a check that is off, or whose file is gone."""
+        rest = {name: one for name, one in held["checks"].items() if name != check_id}
+        batch.put(_key(area), {**held, "checks": rest})
+        anomaly = held["checks"][check_id]["open"]
+        check = self.conclusions.last_known(batch, check_id, anomaly["id"])
+        self._tell(batch, check, area, decisions, anomaly, None)
 
     def _keep(self, batch: Batch, area: str, held: Any, check_id: str, change: AreaChange) -> None:
         check, decisions = self.conclusions.checks.by_id[check_id], []
@@ -140,7 +155,13 @@ class Areas:
         return held
 
     def _tell(
-        self, batch: Batch, check: Check, area: str, decisions: list[Decision], before: Open | None, after: Open | None
+        self,
+        batch: Batch,
+        check: Check,
+        area: str,
+        decisions: Sequence[Decision],
+        before: Open | None,
+        after: Open | None,
     ) -> None:
         """Announce what is decided, but for what opened in shadow."""
         for decision in decisions:
@@ -150,7 +171,7 @@ class Areas:
             self._note_open(batch, area, check.id, decision)
             self.conclusions.announce(batch, anomalies.anomaly_record(check, decision, area=area), decision)
         if decisions:
-            self.conclusions.join(batch, check, (_group(area, before), _group(area, after)), decisions[-1])
+            join(self.shell, batch, check, (_group(area, before), _group(area, after)), decisions[-1])
 
     def _note_open(self, batch: Batch, area: str, check_id: str, decision: Decision) -> None:
         key = f"~open/{decision.anomaly['id']}"

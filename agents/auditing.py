@@ -42,9 +42,17 @@ class Auditing(NamedTuple):
     """The watch lists, which calls and profiles bring up, too."""
 
 
-def auditing(shell: Shell, checks: Checks, zone: ZoneInfo, language: str = "zh", *, baseline: bool = False) -> Auditing:
-    """`zone`: in which texts tell the time; `language`: of summaries for technicians; `baseline`: see `Conclusions`."""
-    conclusions = Conclusions(shell, checks, baseline=baseline)
+def auditing(
+    shell: Shell,
+    checks: Checks,
+    zone: ZoneInfo,
+    language: str = "zh",
+    *,
+    baseline: bool = False,
+    exchanged: bool = True,
+) -> Auditing:
+    """`zone`: in which texts tell the time; `language`: of summaries for technicians; the others: see `Conclusions`."""
+    conclusions = Conclusions(shell, checks, baseline=baseline, exchanged=exchanged)
     watching = Watching(shell, conclusions, zone)
     closings = Closings(shell, conclusions, language)
     areas, repairs = Areas(shell, conclusions), Repairs(shell, conclusions, zone)

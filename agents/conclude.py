@@ -7,13 +7,15 @@ dropped when the new one first meets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-from agents import anomalies, life, owners, reminders, shadow
+from agents import again, anomalies, life, owners, reminders, shadow
 from agents.baseline import Baseline
 from agents.cutover import collecting, healing
 from agents.event import Event
+from agents.gone import gone
+from agents.joining import Group, bring, group_of, join
 from agents.ports import Batch, Fired, rearm
 from agents.reminding import Why, remind, withdraw
 from agents.repair import asked, due_of, held_back, may_help, words_of
@@ -37,7 +39,6 @@ from agents.verdicts import (
 from agents.waits import Waits
 from schemas.masking import mask
 
-INCIDENT = "yupan.internal.incident.v1"
 CUTOVERS = "~cutovers"
 """The ledger key of the works that this partition knows of (`cutover`)."""
 INTERNAL_REPAIR = "yupan.internal.repair.v1"
@@ -51,40 +52,18 @@ MOST_WAITS = 64
 """Waits kept of one customer and check where each transaction has its own."""
 
 
-class Group(NamedTuple):
-    """An open anomaly and where it is: what makes it part of an incident."""
-
-    anomaly: Open
-    region: str | None
-    cell: str | None = None
-
-    @property
-    def key(self) -> tuple[str | None, ...]:
-        """What is equal for all that are one incident of a check; of works, one report has all that they began."""
-        works = self.anomaly.get("cutover")
-        return (works,) if works else (self.anomaly["cause_code"], self.region, self.cell)
-
-
-def changes(check: Check, before: Group | None, after: Group | None) -> Iterator[tuple[Group, str]]:
-    """What becomes of incidents when an open anomaly was part of one group and is part of another."""
-    if before is not None and after is not None and before.key == after.key:
-        if anomalies.severity_of(check, before.anomaly) != anomalies.severity_of(check, after.anomaly):
-            yield after, "GRAVER"
-        return
-    if before is not None:
-        yield before, "LEAVES"
-    if after is not None:
-        yield after, "JOINS"
-
-
 class Conclusions:
     """Asks the rules and does what they say. `checks` may be replaced between two batches."""
 
-    def __init__(self, shell: Shell, checks: Checks, *, baseline: bool = False) -> None:
-        """`baseline`: whether checks are silent until the full exports of their systems are in (`baseline`)."""
+    def __init__(self, shell: Shell, checks: Checks, *, baseline: bool = False, exchanged: bool = True) -> None:
+        """`baseline`: whether checks are silent until the full exports of their systems are in (`baseline`).
+
+        `exchanged`: whether checks may be; where they never are, nothing has to be judged again (`again`).
+        """
         self.shell = shell
         self.checks = checks
         self.baseline = Baseline(shell) if baseline else None
+        self.exchanged = exchanged
 
     def judge(self, batch: Batch, event: Event, name: str, before: Held, after: Held) -> None:
         """Ask all checks about each customer that watch `name`, of which `event` tells."""
@@ -129,21 +108,45 @@ class Conclusions:
 
     def fired(self, batch: Batch, fired: Fired) -> None:
         """A deadline has passed. One that nobody waits for any more is no news."""
-        name = fired.name.removeprefix(DEADLINE)
+        asks_again = fired.name.startswith(again.DEADLINE)
+        name = fired.name.removeprefix(again.DEADLINE if asks_again else DEADLINE)
         check_id, _, subject = name.partition("|")
         waits = Waits(batch, fired.customer)
         wait = waits.get(name)
-        if wait is None or wait["due"] != fired.due_at:
+        if wait is None or not (again.is_due(wait) if asks_again else wait["due"] == fired.due_at):
             return
         check, rule = self.checks.by_id.get(check_id), self.checks.rules.get(check_id)
         due = Due(subject, fired.due_at, held(batch.get(states_key(fired.customer))), fired.customer)
-        if check is None:  # its file was taken away while it waited; what is open stays so until it is back
-            waits.set(name, None if wait["open"] is None else {**wait, "due": None})
+        if check is None:
+            self._put_off(batch, waits, name, wait, fired)
         elif rule is None or not waits.fits(check):
             self._drop(batch, check, waits, due)
+        elif asks_again:
+            self._judge_again(batch, check, rule, waits, name, due)
         else:
             self._fall_due(batch, check, rule, waits, name, due, armed=None)
         waits.store()
+
+    def _put_off(self, batch: Batch, waits: Waits, name: str, wait: Wait, fired: Fired) -> None:
+        """The check's file was taken away: what is open stays so until it is back, or a person ends it."""
+        later = max(batch.now(), fired.due_at) + again.EVERY
+        if wait["open"] is None:
+            waits.set(name, None)
+            return
+        if wait["due"] is not None:
+            waits.set(name, {**wait, "due": later})
+        batch.arm(waits.msisdn, fired.name, later, again.READS)
+
+    def _judge_again(self, batch: Batch, check: Check, rule: Rule, waits: Waits, name: str, due: Due) -> None:
+        wait = waits.get(name)
+        assert wait is not None
+        assert wait["open"] is not None
+        outcome = again.judged(rule, due, wait, wait["open"])
+        if outcome.decisions:
+            self._conclude(batch, check, waits, name, outcome, None)
+        if outcome.wait is not None:
+            later = max(batch.now(), due.at) + again.EVERY
+            batch.arm(waits.msisdn, again.DEADLINE + name, later, again.READS)
 
     def _fall_due(
         self, batch: Batch, check: Check, rule: Rule, waits: Waits, name: str, due: Due, armed: int | None
@@ -167,18 +170,29 @@ class Conclusions:
         if name is None or wait is None:
             return "unknown"
         check_id, _, subject = name.partition("|")
-        check = self.checks.by_id.get(check_id)
-        if check is not None and (check_id not in self.checks.rules or not waits.fits(check)):
+        check, rule = self.checks.by_id.get(check_id), self.checks.rules.get(check_id)
+        if check is not None and (rule is None or not waits.fits(check)):
             self._drop(batch, check, waits, Change("", subject, {}, {}, event, waits.msisdn))
             waits.store()
             return "done" if event.record["kind"] == "WITHDRAW" else "impossible"
-        followed = life.ordered(event, subject, wait, waits.msisdn)
-        if check is None or followed is None:
+        if check is None and event.record["kind"] != "WITHDRAW":
             return "impossible"
-        wait, decision = followed
-        self._conclude(batch, check, waits, name, Outcome(Verdict.DIVERGENT, wait, (decision,)), _due(waits.get(name)))
+        followed = life.ordered(event, subject, rule, wait, waits.msisdn)
+        if followed is None:
+            return "impossible"
+        kept, decision = followed
+        known = check or self.last_known(batch, check_id, decision.anomaly["id"], waits.msisdn)
+        self._conclude(batch, known, waits, name, Outcome(Verdict.DIVERGENT, kept, (decision,)), _due(wait))
         waits.store()
         return "done"
+
+    def last_known(self, batch: Batch, check_id: str, anomaly_id: str, msisdn: str = "") -> Check:
+        """What is left of a check that is off, or whose file is gone, while an anomaly of it is open."""
+        check = self.checks.files.get(check_id)
+        if isinstance(check, Check):
+            return check
+        held = reminders.open_reminders(batch.get(reminders.reminders_key(msisdn)))
+        return gone(check_id, held.get(reminders.id_of(anomaly_id)))
 
     def _drop(self, batch: Batch, check: Check, waits: Waits, what: Change | Due) -> None:
         """What a rule of another shape has left under this id: its waits end, what it has open is withdrawn."""
@@ -225,33 +239,54 @@ class Conclusions:
             former = owners.former(batch, waits, name, outcome.decisions[-1].at)
             outcome = life.continued(outcome, former, shadow=silent)
             waits.remember(name, outcome.decisions)
-        outcome = self._begin(batch, check, waits.msisdn, outcome)
         before = waits.get(name)
+        outcome = self._begin(batch, check, waits.msisdn, self._collect(batch, check, before, outcome))
         if outcome.wait is not before:
-            waits.set(name, outcome.wait, check)
+            waits.set(name, outcome.wait, None if rule is None else check)
         reads = () if rule is None else rule.reads  # without a rule nothing is waited for
         rearm(batch, waits.msisdn, DEADLINE + name, armed, _due(outcome.wait), reads)
         looked, look = due_of(before and before["open"]), due_of(outcome.wait and outcome.wait["open"])
         if looked != look:
             rearm(batch, waits.msisdn, REPAIR_DEADLINE + name, looked, look, (RESULT, COMMAND, *reads))
+        if self.exchanged and again.is_due(before) != again.is_due(outcome.wait):
+            self._ask_again(batch, waits.msisdn, name, outcome)
         for decision in outcome.decisions:
             self._send(batch, check, waits.msisdn, decision)
         if outcome.decisions:
             self._join(batch, check, waits.msisdn, before, outcome)
 
+    def _ask_again(self, batch: Batch, msisdn: str, name: str, outcome: Outcome) -> None:
+        """Have what has opened judged again from time to time, and what has ended no more."""
+        if again.is_due(outcome.wait):
+            now = max(batch.now(), *(decision.at for decision in outcome.decisions))
+            batch.arm(msisdn, again.DEADLINE + name, again.first_at(msisdn, now), again.READS)
+        else:
+            batch.disarm(msisdn, again.DEADLINE + name)
+
+    def _collect(self, batch: Batch, check: Check, before: Wait | None, outcome: Outcome) -> Outcome:
+        """What opens is part of the works in whose window it began; so is what is open and begins anew, or no more."""
+        wait = outcome.wait
+        if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]) or not outcome.decisions:
+            return outcome
+        if before is not None and before["open"] is not None and before["since"] == wait["since"]:
+            return outcome
+        known = batch.get(CUTOVERS)
+        reads = self.checks.rules[check.id].watches
+        works = known and collecting(known["windows"], reads, wait["region"], wait["since"])
+        anomaly: Open = {**wait["open"]}
+        anomaly.pop("cutover", None)
+        return outcome._replace(wait={**wait, "open": {**anomaly, "cutover": works} if works else anomaly})
+
     def _begin(self, batch: Batch, check: Check, msisdn: str, outcome: Outcome) -> Outcome:
-        """What has just opened is part of works, or asks for a slot in which it may be repaired."""
+        """What has just opened asks for a slot in which it may be repaired, but for what is part of works."""
         wait, opened = outcome.wait, outcome.decisions[-1] if outcome.decisions else None
         if wait is None or wait["open"] is None or opened is None:
             return outcome
         if opened.status != "OPEN" or not opened.changes_status or shadow.is_silent(wait["open"]):
             return outcome
-        known = batch.get(CUTOVERS)
-        reads = self.checks.rules[check.id].watches
-        works = known and collecting(known["windows"], reads, wait["region"], wait["since"])
-        if works:
-            return outcome._replace(wait={**wait, "open": {**wait["open"], "cutover": works}})
-        if check.repair is None or check.repair.mode == "off" or not self.shell.acts(batch, opened.at, "repair"):
+        if "cutover" in wait["open"] or check.repair is None or check.repair.mode == "off":
+            return outcome
+        if not self.shell.acts(batch, opened.at, "repair"):
             return outcome
         words = words_of(self.checks.rules[check.id], opened.subject, wait["open"]["evidence"])
         if not may_help(wait["open"], check.repair, words):
@@ -282,8 +317,8 @@ class Conclusions:
 
     def _join(self, batch: Batch, check: Check, msisdn: str, before: Wait | None, outcome: Outcome) -> None:
         """Bring what is open, or is so no more, to its incident."""
-        groups, decision = (_group(check, before), _group(check, outcome.wait)), outcome.decisions[-1]
-        self.join(batch, check, groups, decision, mask(msisdn))
+        groups, decision = (group_of(check, before), group_of(check, outcome.wait)), outcome.decisions[-1]
+        join(self.shell, batch, check, groups, decision, mask(msisdn))
         if before is not None and groups[0] is not None and decision.status == "RESOLVED":
             self._heal(batch, check, before, groups[0], decision)
 
@@ -294,40 +329,7 @@ class Conclusions:
             reads = self.checks.rules[check.id].watches
             works = healing(known["windows"], reads, wait["region"], wait["since"], decision.at)
             if works is not None:
-                self._bring(batch, check, group, "HEALED", decision, cutover=works)
-
-    def join(
-        self,
-        batch: Batch,
-        check: Check,
-        groups: tuple[Group | None, Group | None],
-        decision: Decision,
-        example: str | None = None,
-    ) -> None:
-        """What is open was part of one group and is part of another: tell the incidents. `example`: whose, masked."""
-        before = groups[0]
-        for group, change in changes(check, *groups):
-            was = anomalies.severity_of(check, before.anomaly) if before and change == "GRAVER" else None
-            self._bring(batch, check, group, change, decision, example=example, was=was)
-
-    def _bring(
-        self, batch: Batch, check: Check, group: Group, change: str, decision: Decision, **more: str | None
-    ) -> None:
-        record = {
-            "check": check.id,
-            "cause_code": group.anomaly["cause_code"],
-            "cell": group.cell,
-            "region": group.region,
-            "severity": anomalies.severity_of(check, group.anomaly),
-            "change": change,
-            "again": change == "JOINS" and "since" in group.anomaly,
-            "cutover": group.anomaly.get("cutover"),
-            "old": decision.arrived - decision.at >= self.shell.act_within,
-            "occurred_at": decision.at,
-            **more,
-        }
-        event_id = f"{group.anomaly['id']}|{change}|{decision.cause_id}"
-        self.shell.emit(batch, INCIDENT, record, event_id, traceparent=decision.traceparent)
+                bring(self.shell, batch, check, group, "HEALED", decision, cutover=works)
 
     def _send(self, batch: Batch, check: Check, msisdn: str, decision: Decision) -> None:
         """The anomaly, then its reminder; nothing of one that opened in shadow."""
@@ -365,12 +367,6 @@ class Conclusions:
 
 def _name(check: Check, subject: str) -> str:
     return f"{check.id}|{subject}" if subject else check.id
-
-
-def _group(check: Check, wait: Wait | None) -> Group | None:
-    if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]):
-        return None
-    return Group(wait["open"], wait["region"] if check.alert.by_region else None)
 
 
 def _withdrawn(what: Change | Due, wait: Wait, anomaly: Open) -> Decision:

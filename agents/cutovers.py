@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
-from agents.conclude import CUTOVERS, INCIDENT, Conclusions
+from agents.conclude import CUTOVERS, Conclusions
 from agents.cutover import KEPT, with_cutover
 from agents.event import Event
 from agents.incident import AGAIN, shown
+from agents.joining import INCIDENT
 from agents.ports import Batch, Fired
 from agents.shell import Shell
 

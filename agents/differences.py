@@ -2,7 +2,7 @@
 
 The same trigger gives the same id, whatever the deadline is, so ids are compared first. What has another id (a check
 that waits for something else, a rate of another window) is the same finding when it is about the same customer or area
-and the same product, and opened near in time.
+and the same product, and opened near in time. Of transactions only the ids tell.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Pair(NamedTuple):
         return found
 
 
-def paired(now: Mapping[str, Opening], then: Mapping[str, Opening], near: int) -> Iterator[Pair]:
-    """Each finding once. `now` and `then` by id; `near`: milliseconds up to which two ids may be one finding."""
+def paired(now: Mapping[str, Opening], then: Mapping[str, Opening], near: int | None) -> Iterator[Pair]:
+    """Each finding once. `now` and `then` by id; `near`: milliseconds up to which two ids may be one (None: never)."""
     for found_id in now.keys() & then.keys():
         yield Pair(now[found_id], then[found_id])
     rest: dict[tuple[str, str], list[Opening]] = {}
@@ -67,7 +67,7 @@ def paired(now: Mapping[str, Opening], then: Mapping[str, Opening], near: int) -
     for opening in _in_order(now[found_id] for found_id in now.keys() - then.keys()):
         others = rest.get((opening.whom, opening.subject), [])
         nearest = min(others, key=lambda other: _apart(opening, other), default=None)
-        if nearest is None or _apart(opening, nearest) > near:
+        if near is None or nearest is None or _apart(opening, nearest) > near:
             yield Pair(opening, None)
         else:
             others.remove(nearest)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agents.conclude import INCIDENT, Conclusions
+from agents.conclude import Conclusions
 from agents.cutovers import ALERT, Closings
 from agents.cutovers import DEADLINE as CLOSING
 from agents.event import Event
 from agents.incident import Alerting, Change, Incident, fall_due, graver, is_old, joined, left
+from agents.joining import INCIDENT
 from agents.ports import Batch, Fired, rearm
 from agents.shell import Shell
 

@@ -14,7 +14,19 @@ from typing import Any
 from agents.event import Event
 from agents.repair import left_of
 from agents.shadow import is_silent, silenced
-from agents.verdicts import AreaChange, Change, Decision, Former, Open, Outcome, Rates, Wait, on_event, since_of
+from agents.verdicts import (
+    AreaChange,
+    Change,
+    Decision,
+    Former,
+    Open,
+    Outcome,
+    Rates,
+    Rule,
+    Wait,
+    on_event,
+    since_of,
+)
 
 REOPENED_WITHIN = 3_600_000
 """Milliseconds after its end in which an anomaly that opens again is the same one."""
@@ -72,8 +84,13 @@ def continued(outcome: Outcome, former: Former | None, *, shadow: bool = False) 
     return outcome._replace(wait=wait, decisions=decisions)
 
 
-def ordered(event: Event, subject: str, wait: Wait, msisdn: str) -> tuple[Wait | None, Decision] | None:
-    """What a command makes of the open anomaly of `wait`; None when it cannot be followed."""
+def ordered(
+    event: Event, subject: str, rule: Rule | None, wait: Wait, msisdn: str
+) -> tuple[Wait | None, Decision] | None:
+    """What a command makes of the open anomaly of `wait`; None when it cannot be followed.
+
+    Without the `rule` (its file is gone) nothing is kept of what is withdrawn.
+    """
     followed = _followed(event, wait["open"])
     if followed is None:
         return None
@@ -83,9 +100,7 @@ def ordered(event: Event, subject: str, wait: Wait, msisdn: str) -> tuple[Wait |
     decision = decision._replace(at=at)
     if status not in ENDED:
         return {**wait, "open": anomaly}, decision
-    if "failed" in wait:  # a streak is counted anew
-        return None, decision
-    return {**wait, "open": None, "due": None}, decision  # nothing opens before something new is told
+    return None if rule is None else rule.withdrawn(wait, at), decision
 
 
 def ordered_of_area(event: Event, area: str, region: str | None, rates: Rates) -> AreaChange | None:

@@ -22,10 +22,15 @@ def reminders_key(msisdn: str) -> str:
     return f"reminders/{msisdn}"
 
 
+def id_of(anomaly_id: str) -> str:
+    """The id of an anomaly's reminder."""
+    return f"anomaly-{anomaly_id}"
+
+
 def of_anomaly(anomaly: Record, title: Mapping[str, str]) -> dict[str, Any]:
     """The reminder of an open anomaly; `title` is its check's."""
     return {
-        "reminder_id": f"anomaly-{anomaly['anomaly_id']}",
+        "reminder_id": id_of(anomaly["anomaly_id"]),
         "msisdn": anomaly["msisdn"],
         "kind": "ANOMALY",
         "title": dict(title),

@@ -14,10 +14,11 @@ from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 
+from agents.evidence import word
 from agents.incident import RANK
 from agents.states import NEVER
 from agents.texts import PLACEHOLDER, fill
-from agents.verdicts import Open, Repair, Rule, word
+from agents.verdicts import Open, Repair, Rule
 from schemas.events.anomaly import REPAIR_FAILED, REPAIR_REFUSED, REPAIR_UNANSWERED, REPAIR_WITHOUT_EFFECT
 
 EVERY = 3_600_000

@@ -18,12 +18,13 @@ from agents.audit import Audit
 from agents.auditing import auditing
 from agents.baseline import DEADLINE as BASELINE_DEADLINE
 from agents.baseline import Baselines
-from agents.conclude import INCIDENT, REPAIR_DEADLINE
+from agents.conclude import REPAIR_DEADLINE
 from agents.cutovers import ALERT
 from agents.cutovers import DEADLINE as CLOSING
 from agents.desk import FORGET, Calls, Profiles
 from agents.incidents import Incidents
 from agents.intake import Intake
+from agents.joining import INCIDENT
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.observe import Observe
 from agents.ports import Fired, Headers, Message
@@ -154,12 +155,14 @@ class Replay:
         *,
         language: str = "zh",
         baseline: bool = False,
+        exchanged: bool = False,
         counts: Counts | None = None,
     ) -> None:
         """`country_code`: whose national numbers are refused; `timezone`: in which texts tell the time.
 
         `told`: the topics whose decisions are returned; without alerts no incidents are counted. `language`: of
-        summaries for technicians. `baseline`: see `Conclusions`. `counts`: where decisions are counted and timed.
+        summaries for technicians. `baseline`, `exchanged`: see `Conclusions`. `counts`: where decisions are counted
+        and timed.
         """
         self._codecs = _codecs()
         self._country_code = country_code
@@ -169,7 +172,7 @@ class Replay:
         self._silent: list[Line] = []
         """What was decided in shadow and is not told yet."""
         shell = Shell(intake, self._codecs, counts, shadowed=self._silent.append)
-        audit = auditing(shell, checks, ZoneInfo(timezone), language, baseline=baseline)
+        audit = auditing(shell, checks, ZoneInfo(timezone), language, baseline=baseline, exchanged=exchanged)
         self.conclusions = audit.conclusions
         deciding = (*audit.agents, Profiles(shell, audit.watching), Calls(shell, audit.watching))
         self._agents = {topic: agent.process for agent in deciding for topic in agent.topics}

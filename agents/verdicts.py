@@ -8,12 +8,12 @@ stands here, too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_checkable
 
 from agents.event import Event
-from agents.states import Held, value_of
+from agents.states import Held
 from schemas.events.anomaly import DID_NOT_HELP
 from schemas.events.state import SNAPSHOT
 
@@ -29,7 +29,6 @@ class Verdict(Enum):
     """A value that the check knows nothing about."""
 
 
-LONGEST_WORD = 200
 CUTOVER = "cutover"
 """The cause of what a full export has shown."""
 Sums = list[int | None]
@@ -139,7 +138,9 @@ class Due(NamedTuple):
 
 CHECK_CHANGED = "check_changed"
 """Why an anomaly is withdrawn whose check is of another kind by now, or reads other systems."""
-EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed", *DID_NOT_HELP})
+EVIDENCE_CHANGED = "evidence_changed"
+"""It is told otherwise, since its check has changed, or the systems did while its check was away."""
+EVIDENCE_ONLY = frozenset({"reference_changed", "partner_changed", "amount_changed", EVIDENCE_CHANGED, *DID_NOT_HELP})
 """Reasons of decisions that leave an anomaly open and change its evidence."""
 
 
@@ -277,6 +278,9 @@ class Rule(Protocol):
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """The time of `wait` has come."""
 
+    def withdrawn(self, wait: Wait, at: int) -> Wait | None:
+        """What is kept of `wait` when a person has withdrawn its anomaly as of `at`: it opens no more by itself."""
+
     def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
         """What it says at present, of what is held and waited for."""
 
@@ -310,6 +314,15 @@ def start(event: Event, due: int | None) -> Wait:
         "open": None,
     }
     return {**wait, "snapshot": True} if event.record.get("reason") == SNAPSHOT else wait
+
+
+def begun_anew(wait: Wait, event: Event) -> Wait:
+    """`wait` of an open anomaly, which stays the same one, though what is amiss from now on began with `event`."""
+    if event.record.get("reason") == SNAPSHOT:
+        return wait  # that tells nothing of when it began
+    kept: Wait = {**wait, "since": event.occurred_at}
+    kept.pop("snapshot", None)
+    return kept
 
 
 def cause_of(wait: Wait, cause_code: str) -> str:
@@ -348,11 +361,6 @@ def hundredths(amount: int) -> int:
     return whole if amount >= 0 else -whole
 
 
-def is_settled(sums: Sums) -> bool:
-    """Whether as much was taken as is due."""
-    return hundredths(sums[0] or 0) == hundredths(sums[1] or 0)
-
-
 def as_waited(wait: Wait | None, *, differs: bool) -> Verdict:
     """The verdict at present where something differs, or nothing does: as long as a deadline runs, it may settle."""
     if wait is not None and wait["open"] is not None:
@@ -361,6 +369,11 @@ def as_waited(wait: Wait | None, *, differs: bool) -> Verdict:
         return Verdict.CONSISTENT
     running = wait is not None and wait["due"] is not None
     return Verdict.PROPAGATING if running else Verdict.DIVERGENT  # a person has withdrawn it
+
+
+def muted(wait: Wait) -> Wait:
+    """Nothing is open, and nothing opens before something new is told."""
+    return {**wait, "open": None, "due": None}
 
 
 def opened_late(due: Due, wait: Wait, anomaly: Open) -> Outcome:
@@ -382,18 +395,3 @@ def changed(change: Change, reason: str, wait: Wait, before: Open, after: Open) 
 def since_of(anomaly: Open) -> int:
     """When it has opened, the last time."""
     return anomaly.get("since", anomaly["opened_at"])
-
-
-def evidence_of(names: Iterable[str], states: Held) -> dict[str, str]:
-    """What is held of `names`, in words."""
-    return {name: word(value_of(states, name)) for name in names}
-
-
-def word(value: Any) -> str:
-    """A value as evidence tells it, cut to what people read."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = str(value)
-    return text if len(text) <= LONGEST_WORD else text[: LONGEST_WORD - 1] + "…"

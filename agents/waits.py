@@ -69,14 +69,19 @@ class Waits:
         return self._former.get(name)
 
     def remember(self, name: str, decisions: Iterable[Decision]) -> None:
-        """Keep what was resolved for as long as it may open again."""
+        """Keep what was resolved for as long as it may open again: also at a deadline that is still to be decided."""
         for decision in decisions:
             if decision.status in life.ENDED:
                 since = decision.at - life.REOPENED_WITHIN
-                recent = {n: f for n, f in self._former.items() if n != name and f[2] >= since}
+                known = ((n, f) for n, f in self._former.items() if n != name)
+                recent = {n: f for n, f in known if f[2] >= since or self._is_running(n)}
                 former = life.former_of(decision)
                 newest = dict(list(recent.items())[-MOST_FORMER + 1 :])
                 self._former = newest if former is None else {**newest, name: former}
+
+    def _is_running(self, name: str) -> bool:
+        wait = self._waits.get(name)
+        return wait is not None and wait["due"] is not None
 
     def set(self, name: str, wait: Wait | None, check: Check | None = None) -> None:
         """Keep a wait, or forget it; `check`: whose rule it is."""

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from agents import lists
+from agents.evidence import word
 from agents.profile import Profile, fact, has_left, next_moment, owner_since
 from agents.states import NEVER, Held, held, states_key, value_of
 from agents.texts import NEVER_SEEN, span_text
-from agents.verdicts import word
 
 CALLS = "calls"
 """What a rule about calls reads."""

@@ -24,7 +24,7 @@ from agents.life import REOPENED_WITHIN
 from agents.replay import Line, Replay
 from agents.rules import Check, Checks
 from agents.shadow import ON
-from agents.verdicts import AreaRule
+from agents.verdicts import AreaRule, Due, Wait, anomaly_of
 from agents.watch import CALLS, FACT
 from agents.watch_files import WatchList
 from schemas import headers as wire
@@ -223,10 +223,12 @@ class Run:
 
     def due(self, opening: Opening) -> int | None:
         """When something like `opening` would open if nothing more came; None: nothing is waited for."""
-        if isinstance(self._check, WatchList) or isinstance(self._check.rule, AreaRule):
+        check = self._check
+        if isinstance(check, WatchList) or isinstance(check.rule, AreaRule):
             return None
-        waits = self._replay.present(opening.whom).waits
-        wait = waits.get(f"{self._check.id}|{opening.subject}" if opening.subject else self._check.id)
+        waits, each = self._replay.present(opening.whom).waits.items(), bool(check.rule.each)
+        found = (wait for name, wait in waits if _is_of(opening, name, wait, each=each))
+        wait = next(found, None)
         return wait["due"] if wait is not None and wait["open"] is None and "failed" not in wait else None
 
     def _note(self, lines: Iterable[Line]) -> None:
@@ -234,6 +236,14 @@ class Run:
             opened = _of_reminder(line, self._check) if line["kind"] == "reminder" else _of_anomaly(line, self._check)
             if opened is not None and opened.id not in self._opened:
                 self._opened[opened.id] = opened
+
+
+def _is_of(opening: Opening, name: str, wait: Wait, *, each: bool) -> bool:
+    """Whether the wait `name` is about the same as `opening`; where `each` transaction has its own, its id tells."""
+    check_id, _, subject = name.partition("|")
+    if not each:
+        return subject == opening.subject
+    return anomaly_of(check_id, Due(subject, 0, {}, opening.whom), wait, {}, "")["id"] == opening.id
 
 
 def _of_anomaly(line: Mapping[str, Any], check: Check | WatchList) -> Opening | None:
@@ -324,8 +334,7 @@ def _reminder(codec: Codec, message: Any, check: Check | WatchList) -> Opening |
 def _compare(
     outcome: Outcome, check: Check | WatchList, run: Run, now: Mapping[str, Opening], then: Mapping[str, Opening]
 ) -> None:
-    near = max(REOPENED_WITHIN, 2 * check.rule.within) if isinstance(check, Check) else REOPENED_WITHIN
-    pairs = [_awaited(pair, run) for pair in paired(now, then, near)]
+    pairs = [_awaited(pair, run) for pair in paired(now, then, _near(check))]
     counted = [pair for pair in pairs if _lies_between(pair, outcome.since, outcome.until)]
     for pair in sorted(counted, key=lambda pair: (pair.either.at or 0, pair.either.id)):
         outcome.counts[pair.kind] += 1
@@ -333,6 +342,15 @@ def _compare(
             outcome.shifts.setdefault(pair.kind, []).append(abs(pair.shift))
         if pair.kind in KINDS and outcome.counts[pair.kind] <= EXAMPLES:
             outcome.examples.append(_example(pair))
+
+
+def _near(check: Check | WatchList) -> int | None:
+    """Milliseconds up to which two ids may be one finding; None: transactions are told apart by their ids alone."""
+    if isinstance(check, WatchList):
+        return REOPENED_WITHIN
+    if not isinstance(check.rule, AreaRule) and check.rule.each:
+        return None
+    return max(REOPENED_WITHIN, 2 * check.rule.within)
 
 
 def _awaited(pair: Pair, run: Run) -> Pair:

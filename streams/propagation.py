@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
 from agents.replay import Replay
 from agents.rules import Check, Checks
+from agents.shadow import ON
 from agents.verdicts import AreaRule
 from schemas.errors import UsageError
 from sinks import queries
@@ -43,24 +46,27 @@ class _Times:
 
 
 def learned(db: ClickHouse, settings: Settings, check: Check) -> dict[str, dict[str, Any]]:
-    """Of each system: how often it came to agree, p50, p95 and p99 in seconds, and a deadline (`90 s`) if it tells one.
+    """Of each system: how often it came to agree, and too late; p50, p95, p99 in seconds; a deadline if it tells one.
 
+    The deadline is as a file says it (`90 s`). Whatever the check's mode, it is asked what it would wait for.
     Raises `UsageError` for a check that waits for no system, `PartError`.
     """
     rule = check.rule
     if isinstance(rule, AreaRule) or not rule.propagates:
         raise UsageError(f"--learned: {check.id} is of kind {check.kind}; only agree and follow wait for other systems")
     times = _Times()
-    replay = Replay(Checks([check]), settings.country_code, settings.timezone, told=(), counts=times)
+    replay = Replay(Checks([replace(check, mode=ON)]), settings.country_code, settings.timezone, told=(), counts=times)
     arrived = events_of(STATE, queries.told_of(db, rule.watches, MOST_ROWS))
     feed_as_it_came(replay, arrived, None)
-    return {system: _shares(sorted(found)) for system, found in sorted(times.seconds.items())}
+    return {system: _shares(sorted(found), rule.within / 1000) for system, found in sorted(times.seconds.items())}
 
 
-def _shares(seconds: Sequence[float]) -> dict[str, Any]:
-    found: dict[str, Any] = {"times": len(seconds)}
+def _shares(seconds: Sequence[float], within_s: float) -> dict[str, Any]:
+    """What took longer than the deadline was an anomaly: how long a fault lasts says nothing of how long to wait."""
+    in_time = seconds[: bisect_right(seconds, within_s)]
+    found: dict[str, Any] = {"times": len(seconds), "late": len(seconds) - len(in_time)}
     found |= {f"p{share}_s": round(quantile(seconds, share / 100), 3) for share in (50, 95, 99)}
-    return {**found, "suggested": suggested(found["p99_s"]) if len(seconds) >= FEW else None}
+    return {**found, "suggested": suggested(quantile(in_time, 0.99)) if len(in_time) >= FEW else None}
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

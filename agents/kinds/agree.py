@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from agents.evidence import evidence_of, word
 from agents.states import NEVER, Held, Never, equal, is_nothing, value_of
 from agents.verdicts import (
     QUIET,
@@ -20,13 +21,13 @@ from agents.verdicts import (
     Wait,
     anomaly_of,
     as_waited,
+    begun_anew,
     cause_of,
     changed,
-    evidence_of,
+    muted,
     on_event,
     opened_late,
     start,
-    word,
 )
 from agents.words import PRODUCT, state_name, value_for
 from agents.yaml_reader import Item, Section
@@ -118,6 +119,10 @@ class Agree:
         anomaly["about"] = evidence[names[0]]
         return opened_late(due, wait, anomaly)
 
+    def withdrawn(self, wait: Wait, at: int) -> Wait | None:
+        """See `Rule.withdrawn`."""
+        return muted(wait)
+
     def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
         """See `Rule.verdict`."""
         verdict = self._compare(self.names(subject), states)
@@ -146,7 +151,9 @@ class Agree:
             return Outcome(Verdict.PROPAGATING, start(change.event, change.at + self.within))
         if anomaly is None:
             return Outcome(Verdict.PROPAGATING, wait)
-        return self._change(change, names, wait, anomaly, "reference_changed" if anew else "partner_changed")
+        if anew:
+            return self._change(change, names, begun_anew(wait, change.event), anomaly, "reference_changed")
+        return self._change(change, names, wait, anomaly, "partner_changed")
 
     def _change(self, change: Change, names: Sequence[str], wait: Wait, anomaly: Open, reason: str) -> Outcome:
         evidence = evidence_of(names, change.after)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agents.evidence import evidence_of, word
 from agents.states import NEVER, Held, equal, value_of
 from agents.verdicts import (
     QUIET,
@@ -22,11 +23,10 @@ from agents.verdicts import (
     as_waited,
     cause_of,
     changed,
-    evidence_of,
+    muted,
     on_event,
     opened_late,
     start,
-    word,
 )
 from agents.words import plain_state, value_for
 from agents.yaml_reader import Item, Section
@@ -91,6 +91,10 @@ class Follow:
         evidence = evidence_of(self.watches, due.states)
         anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(due.states))
         return opened_late(due, wait, anomaly)
+
+    def withdrawn(self, wait: Wait, at: int) -> Wait | None:
+        """See `Rule.withdrawn`."""
+        return muted(wait)
 
     def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
         """See `Rule.verdict`."""

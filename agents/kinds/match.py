@@ -23,7 +23,7 @@ from agents.verdicts import (
     as_waited,
     changed,
     hundredths,
-    is_settled,
+    muted,
     on_event,
     opened_late,
     start,
@@ -81,17 +81,17 @@ class Match:
         value = change.event.record["value"]
         if value is None:
             return Outcome(Verdict.CONSISTENT, wait)
-        known = start(change.event, None) if wait is None or self._forgotten(wait, change.at) else wait
+        known = start(change.event, None) if wait is None or _forgotten(wait, change.at) else wait
         if known.get("void") or not _is_amount(value):
             return self._not_applicable(change, known)
-        before = known.get("sums", NOTHING)
-        sums = list(before)
+        sums = list(known.get("sums", NOTHING))
         side = self.watches.index(change.name)
         sums[side] = (sums[side] or 0) + round(value * PARTS)
-        return self._weigh(change, {**known, "sums": sums}, anew=self._done(before))
+        if _is_idle(known):  # it is the first amount of what is amiss now, if anything is
+            known = start(change.event, None)
+        return self._weigh(change, {**known, "sums": sums})
 
-    def _weigh(self, change: Change, wait: Wait, *, anew: bool) -> Outcome:
-        """`anew`: nothing was amiss before, so that it is the first amount of what is now."""
+    def _weigh(self, change: Change, wait: Wait) -> Outcome:
         sums, anomaly = wait["sums"], wait["open"]
         if self._done(sums):
             return self._settle(change, wait)
@@ -102,24 +102,25 @@ class Match:
             opened = on_event(change, "OPEN", "too_much", wait, anomaly, anomaly["evidence"])
             return Outcome(Verdict.DIVERGENT, {**wait, "due": None, "open": anomaly}, (opened,))
         due = change.at + self.within
-        if not anew and wait["due"] is not None:
+        if wait["due"] is not None:
             due = min(due, wait["due"])  # that of the earliest amount, whichever side's it is
         return Outcome(Verdict.PROPAGATING, {**wait, "due": due})
 
     def _settle(self, change: Change, wait: Wait) -> Outcome:
         anomaly = wait["open"]
-        kept: Wait = {**wait, "open": None, "due": None, "until": self._until(change)}
+        kept = self._remembered(wait, change.at)
         if anomaly is None:
             return Outcome(Verdict.CONSISTENT, kept)
         ended = on_event(change, "RESOLVED", "amounts_match", wait, anomaly, self._evidence(wait["sums"]))
         return Outcome(Verdict.CONSISTENT, kept, (ended,))
 
-    def _until(self, change: Change) -> int:
-        return change.at + max(REMEMBERED, self.within)
+    def _remembered(self, wait: Wait, at: int) -> Wait:
+        """Nothing is waited for, and for a while it is known what has come."""
+        return {**muted(wait), "until": at + max(REMEMBERED, self.within)}
 
-    def _forgotten(self, wait: Wait, at: int) -> bool:
-        """Whether nothing is waited for, and all that was remembered is too old to count."""
-        return wait["due"] is None and wait["open"] is None and at > wait.get("until", at)
+    def withdrawn(self, wait: Wait, at: int) -> Wait:
+        """See `Rule.withdrawn`: another amount begins anew."""
+        return self._remembered(wait, at)
 
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """The deadline has passed."""
@@ -146,7 +147,7 @@ class Match:
 
     def _not_applicable(self, change: Change, wait: Wait) -> Outcome:
         """What is no amount cannot be weighed, nor can what belongs to it: the transaction is void for a day."""
-        kept: Wait = {**wait, "open": None, "due": None, "void": True, "until": self._until(change)}
+        kept: Wait = {**self._remembered(wait, change.at), "void": True}
         anomaly = wait["open"]
         if anomaly is None:
             return Outcome(Verdict.NOT_APPLICABLE, kept)
@@ -157,7 +158,7 @@ class Match:
 
     def _done(self, sums: Sums) -> bool:
         """Whether as much was taken as is due; a one-sided check does not mind what was never due."""
-        return is_settled(sums) or (not self.two_sided and not sums[0])
+        return _is_settled(sums) or (not self.two_sided and not sums[0])
 
     def _evidence(self, sums: Sums) -> dict[str, str]:
         return {name: _yuan(amount) for name, amount in zip(self.watches, sums, strict=True)}
@@ -176,16 +177,31 @@ class Match:
         return {"when": self.watches[0], "expect": self.watches[1], "two_sided": self.two_sided}
 
 
+def _is_settled(sums: Sums) -> bool:
+    """Whether as much was taken as is due."""
+    return hundredths(sums[0] or 0) == hundredths(sums[1] or 0)
+
+
 def _too_much(sums: Sums) -> bool:
     """Taken is more than due (given back, than to be given back); what is not due at all may become so in time."""
     due, taken = sums
-    if not due or taken is None or is_settled(sums):
+    if not due or taken is None or _is_settled(sums):
         return False
     return _more(due, taken)
 
 
 def _more(due: int, taken: int) -> bool:
     return taken > due if due >= 0 else taken < due
+
+
+def _is_idle(wait: Wait) -> bool:
+    """Whether nothing is waited for: nothing is amiss, or a person has withdrawn what was."""
+    return wait["due"] is None and wait["open"] is None
+
+
+def _forgotten(wait: Wait, at: int) -> bool:
+    """Whether nothing is waited for, and all that was remembered is too old to count."""
+    return _is_idle(wait) and at > wait.get("until", at)
 
 
 def _is_amount(value: Any) -> bool:

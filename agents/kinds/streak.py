@@ -86,13 +86,14 @@ class Streak:
         if wait is None or wait["open"] is None:
             return self._count(change, wait, failed)
         anomaly = wait["open"]
-        if not succeeded or failed == known or self._row_ends(failed) is not None:
+        if not succeeded or failed == known or self._row(failed) is not None:
             kept: Wait = {**wait, "failed": failed, "due": max(failed, default=change.at) + self.forget}
             return Outcome(Verdict.DIVERGENT, kept)
         decision = on_event(change, "RESOLVED", "succeeded", wait, anomaly, anomaly["evidence"])
         # a success that comes late: nothing ends before it has begun
         decision = decision._replace(at=max(change.at, since_of(anomaly)))
-        return self._count(change, {**wait, "open": None}, failed)._replace(decisions=(decision,))
+        # the failures since then are another row, whose anomaly is another one
+        return self._count(change, start(change.event, None), failed)._replace(decisions=(decision,))
 
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """Nothing was attempted for long: what might have become a streak is forgotten, an open anomaly withdrawn."""
@@ -100,6 +101,10 @@ class Streak:
             return QUIET[Verdict.CONSISTENT]
         withdrawn = on_deadline(due, "WITHDRAWN", "no_attempts", wait, wait["open"])
         return Outcome(Verdict.CONSISTENT, None, (withdrawn,))
+
+    def withdrawn(self, wait: Wait, at: int) -> Wait | None:
+        """See `Rule.withdrawn`: it is counted anew."""
+        return None
 
     def verdict(self, subject: str, states: Held, wait: Wait | None) -> Verdict:
         """See `Rule.verdict`."""
@@ -115,9 +120,10 @@ class Streak:
             return QUIET[Verdict.CONSISTENT]
         known = start(change.event, None) if wait is None else wait
         kept: Wait = {**known, "failed": failed, "due": failed[-1] + self.within}
-        ends = self._row_ends(failed)
-        if ends is None:
+        row = self._row(failed)
+        if row is None:
             return Outcome(Verdict.PROPAGATING, kept)
+        kept["since"], ends = row
         cause = change.event.record["cause"] or "unknown"
         evidence = {"usage.failures": str(self.failures), "usage.cause": cause}
         code = masked(cause.replace("|", "/"))[:LONGEST_CAUSE]  # what technicians read, as whoever wrote it pleased
@@ -125,10 +131,10 @@ class Streak:
         opened = on_event(change, "OPEN", "failures_in_a_row", kept, anomaly, evidence)._replace(at=ends)
         return Outcome(Verdict.DIVERGENT, {**kept, "due": failed[-1] + self.forget, "open": anomaly}, (opened,))
 
-    def _row_ends(self, failed: Sequence[int]) -> int | None:
-        """When the first row of so many failures within the time was complete."""
+    def _row(self, failed: Sequence[int]) -> tuple[int, int] | None:
+        """When the first row of so many failures within the time began, and when it was complete."""
         rows = zip(failed, failed[self.failures - 1 :], strict=False)
-        return next((last for first, last in rows if last - first <= self.within), None)
+        return next(((first, last) for first, last in rows if last - first <= self.within), None)
 
     def describe(self) -> Mapping[str, object]:
         """See `Rule.describe`."""

@@ -25,8 +25,43 @@ CUSTOMERS = ("8613800138000", "8613900139000")
 STATE, USAGE = "yupan.state.v1", "yupan.usage.v1"
 
 Told = dict[str, Any]
-Story = list[tuple[str, int, str]]
-"""(customer or area, minute, status)."""
+Story = list[tuple[str, int, str, int]]
+"""(customer or area, minute, status, minute in which this anomaly has opened first)."""
+HOUR = 60
+
+
+class Lives:
+    """What a reference decides: what opens within an hour after it was resolved, about the same, is the same one."""
+
+    def __init__(self) -> None:
+        self.story: Story = []
+        self._open: dict[tuple[str, str], int] = {}
+        self._resolved: dict[tuple[str, str], tuple[int, int, Any]] = {}
+
+    def opens(self, whom: str, at: int, subject: str = "", about: Any = None) -> None:
+        ended, first, was_about = self._resolved.pop((whom, subject), (at, at, about))
+        if not 0 <= at - ended <= HOUR or about != was_about:
+            first = at
+        self._open[whom, subject] = first
+        self.story.append((whom, at, "OPEN", first))
+
+    def ends(self, whom: str, at: int, status: str, subject: str = "", about: Any = None) -> None:
+        first = self._open.pop((whom, subject))
+        if status == "RESOLVED":
+            self._resolved[whom, subject] = at, first, about
+        self.story.append((whom, at, status, first))
+
+
+def story_of(lines: list[dict[str, Any]]) -> Story:
+    """The same of what we decide."""
+    first: dict[str, int] = {}
+    story = []
+    for line in lines:
+        if line["kind"] == "anomaly":
+            at = (millis(line["at"]) - START) // MIN
+            opened = first.setdefault(line["anomaly_id"], at)
+            story.append((line["msisdn"] or line["cell"], at, line["status"], opened))
+    return story
 
 
 def check(rule: Any) -> Checks:
@@ -48,18 +83,14 @@ class CatchingUp(Replay):
 
 def ours(checks: Checks, events: list[Told], kind: type[Replay] = Replay) -> Story:
     """What we decide. Times of events and of the story are minutes."""
-    replay = kind(checks)
+    replay = kind(checks, exchanged=True)  # what is open is judged again, which decides nothing
     lines = []
     for event in events:
         fields = {name: value for name, value in event.items() if name not in ("id", "at", "topic")}
         record = EVENTS[event["topic"]].from_json({**fields, "occurred_at": START + round(event["at"] * MIN)})
         lines += replay.feed(Input(event["topic"], record, event["id"]))
     lines += replay.finish()
-    return [
-        (line["msisdn"] or line["cell"], (millis(line["at"]) - START) // MIN, line["status"])
-        for line in lines
-        if line["kind"] == "anomaly"
-    ]
+    return story_of(lines)
 
 
 def of(story: Story, whom: str) -> Story:
@@ -77,7 +108,7 @@ def compared(histories: st.SearchStrategy[list[Told]], rule: Any, reference: Cal
         expected, story = reference(events), ours(checks, events)
         for whom in {line[0] for line in [*expected, *story]}:
             assert of(story, whom) == of(expected, whom)
-        decided.update(status for _, _, status in story)
+        decided.update(status for _, _, status, _ in story)
 
     compare()
     return decided

@@ -13,8 +13,7 @@ from agents.kinds.agree import Agree
 from agents.replay import Input, Replay
 from agents.rules import SHIPPED, Check, Checks, read_file
 from schemas.catalogue import EVENTS
-from schemas.fields import millis
-from tests.agents.histories import CatchingUp
+from tests.agents.histories import CatchingUp, Lives, Story, story_of
 
 START = 1_767_225_600_000
 MIN = 60_000
@@ -22,7 +21,6 @@ WITHIN = 10
 CUSTOMERS = ("8613800138000", "8613900139000")
 
 History = list[dict[str, Any]]
-Story = list[tuple[str, int, str]]
 
 
 class Reference:
@@ -33,8 +31,9 @@ class Reference:
         """The values of all systems, None for never seen -> True, False, or None for not applicable."""
         self.arrived: dict[str, History] = {}
         self.waiting: dict[str, int] = {}
-        self.open: set[str] = set()
-        self.story: Story = []
+        self.open: dict[str, Any] = {}
+        """Who has an anomaly open, and what the reference held while it was one."""
+        self.lives = Lives()
         self.clock = 0
 
     def winner(self, history: History, name: str) -> Any:
@@ -58,15 +57,15 @@ class Reference:
     def verdict(self, customer: str, names: list[str]) -> Any:
         return self.agrees([self.winner(self.arrived.get(customer, []), name) for name in names])
 
-    def fire(self, before: int) -> None:
+    def fire(self, before: int, reference: str) -> None:
         for due, customer in sorted((due, customer) for customer, due in self.waiting.items()):
             if due < before:
                 del self.waiting[customer]
-                self.open.add(customer)
-                self.story.append((customer, due, "OPEN"))
+                self.open[customer] = self.winner(self.arrived[customer], reference)
+                self.lives.opens(customer, due, about=self.open[customer])
 
     def feed(self, event: dict[str, Any], names: list[str]) -> None:
-        self.fire(event["at"])
+        self.fire(event["at"], names[0])
         self.clock = max(self.clock, event["at"])
         customer = event["customer"]
         history = self.arrived.setdefault(customer, [])
@@ -80,9 +79,11 @@ class Reference:
         if now is None or now is True:
             self.waiting.pop(customer, None)
             if customer in self.open:
-                self.open.remove(customer)
-                self.story.append((customer, event["at"], "RESOLVED" if now else "WITHDRAWN"))
-        elif customer not in self.open:
+                status = "RESOLVED" if now else "WITHDRAWN"
+                self.lives.ends(customer, event["at"], status, about=self.open.pop(customer))
+        elif customer in self.open:
+            self.open[customer] = self.winner(history, names[0])
+        else:
             anew = not same(reference, self.winner(history, names[0]))
             if customer not in self.waiting or anew:
                 self.waiting[customer] = event["at"] + WITHIN
@@ -90,8 +91,8 @@ class Reference:
     def run(self, events: History, names: list[str]) -> Story:
         for event in events:
             self.feed(event, names)
-        self.fire(self.clock)
-        return self.story
+        self.fire(self.clock, names[0])
+        return self.lives.story
 
 
 def same(a: Any, b: Any) -> bool:
@@ -153,7 +154,7 @@ WORLDS = {
 
 
 def histories(forms: list[tuple[str, list[Any]]]) -> st.SearchStrategy[History]:
-    """Times are minutes, close together, so that ties, repeats and exact deadlines are frequent.
+    """Times are minutes, mostly close together, so that ties, repeats and exact deadlines are frequent.
 
     A system sends sequences always or never; which of them do, the order of arrival and the repeats vary.
     """
@@ -161,16 +162,22 @@ def histories(forms: list[tuple[str, list[Any]]]) -> st.SearchStrategy[History]:
     event = st.tuples(st.integers(0, 1), small, small, st.integers(0, 45), st.integers(1, 3))
     lists = st.lists(event, max_size=14)
     return st.builds(
-        lambda events, arrival, sequenced, again: _history(forms, events, arrival, sequenced, again),
+        lambda *drawn: _history(forms, *drawn),
         lists,
         st.integers(0, 3),
         st.integers(0, 7),
         st.lists(small, max_size=2),
+        st.sampled_from([1, 1, 5]),
     )
 
 
 def _history(
-    forms: list[tuple[str, list[Any]]], drawn: list[tuple[int, ...]], arrival: int, sequenced: int, again: list[int]
+    forms: list[tuple[str, list[Any]]],
+    drawn: list[tuple[int, ...]],
+    arrival: int,
+    sequenced: int,
+    again: list[int],
+    spread: int,
 ) -> History:
     events = []
     for n, (customer, which, value, at, sequence) in enumerate(drawn):
@@ -181,7 +188,7 @@ def _history(
                 "customer": CUSTOMERS[customer],
                 "name": name,
                 "value": values[value % len(values)],
-                "at": at,
+                "at": at * spread,
                 "sequence": sequence if sequenced >> (which % len(forms)) & 1 else None,
             }
         )
@@ -191,7 +198,7 @@ def _history(
 
 
 def ours(checks: Checks, events: History, kind: type[Replay] = Replay) -> Story:
-    replay = kind(checks)
+    replay = kind(checks, exchanged=True)
     lines = []
     for event in events:
         system, _, attribute = event["name"].partition(".")
@@ -207,11 +214,7 @@ def ours(checks: Checks, events: History, kind: type[Replay] = Replay) -> Story:
         )
         lines += replay.feed(Input(Audit.topics[0], record, event["id"]))
     lines += replay.finish()
-    return [
-        (line["msisdn"], (millis(line["at"]) - START) // MIN, line["status"])
-        for line in lines
-        if line["kind"] == "anomaly"
-    ]
+    return story_of(lines)
 
 
 def of_customer(story: Story, customer: str) -> Story:
@@ -233,7 +236,7 @@ def test_agree_decides_as_the_reference_does(world: str) -> None:
         for customer in CUSTOMERS:
             assert of_customer(story, customer) == of_customer(expected, customer)
         assert sorted(story, key=str) == sorted(expected, key=str)
-        decided.update(status for _, _, status in story)
+        decided.update(status for _, _, status, _ in story)
 
     compare()
     assert decided >= {"OPEN", "RESOLVED"}  # else the histories would prove nothing

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from agents.conclude import DEADLINE, INCIDENT
+from agents.conclude import DEADLINE
 from agents.intake import Intake
+from agents.joining import INCIDENT
 from agents.memory import Delivered, MemoryBatch, Output, World
 from agents.ports import Fired
 from agents.reminders import reminders_key

@@ -95,11 +95,11 @@ def test_the_new_rule_judges_the_event_that_met_the_old_wait() -> None:
     world.state(0, "crm.status", "active")
     world.until(11)
     world.load(rule("agree elsewhere"))
-    world.state(20, "smsc.status", "blocked")
+    world.state(12, "smsc.status", "blocked")
     world.until(40)
     assert world.told == [
         (10, "OPEN", "deadline_passed"),
-        (20, "WITHDRAWN", "check_changed"),
+        (12, "WITHDRAWN", "check_changed"),
     ]  # blocked is no word of the new mapping
     world.state(41, "smsc.status", "active")
     world.state(42, "crm.status", "active")

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from agents.conclude import INCIDENT, Conclusions
+from agents.conclude import Conclusions
 from agents.cutovers import ALERT, Closings
 from agents.incidents import Incidents
 from agents.intake import Intake
+from agents.joining import INCIDENT
 from agents.memory import Delivered, MemoryBatch, World
 from agents.replay import Input, Replay
 from agents.rules import load_checks

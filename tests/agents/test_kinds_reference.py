@@ -16,6 +16,7 @@ from tests.agents.histories import (
     MIN,
     STATE,
     USAGE,
+    Lives,
     Story,
     Told,
     arranged,
@@ -38,7 +39,7 @@ class Followed:
         self.seen: dict[str, list[Told]] = {}
         self.due: dict[str, int] = {}
         self.open: set[str] = set()
-        self.story: Story = []
+        self.lives = Lives()
 
     def held(self, whom: str, name: str) -> Any:
         best: Told | None = None
@@ -60,7 +61,7 @@ class Followed:
             if due < before:
                 del self.due[whom]
                 self.open.add(whom)
-                self.story.append((whom, due, "OPEN"))
+                self.lives.opens(whom, due)
 
     def feed(self, event: Told) -> None:
         whom = event["msisdn"]
@@ -75,7 +76,7 @@ class Followed:
             self.due.pop(whom, None)
             if whom in self.open:
                 self.open.remove(whom)
-                self.story.append((whom, event["at"], "RESOLVED" if triggered else "WITHDRAWN"))
+                self.lives.ends(whom, event["at"], "RESOLVED" if triggered else "WITHDRAWN")
 
     @classmethod
     def run(cls, events: list[Told]) -> Story:
@@ -83,7 +84,7 @@ class Followed:
         for event in events:
             told.feed(event)
         told.fire(max((event["at"] for event in events), default=0))
-        return told.story
+        return told.lives.story
 
 
 FORMS = {
@@ -130,7 +131,7 @@ class Matched:
         self.forgotten: dict[str, int] = {}
         self.open: set[str] = set()
         self.void: set[str] = set()
-        self.story: Story = []
+        self.lives = Lives()
 
     def sums(self, transaction: str) -> tuple[Decimal | None, Decimal | None]:
         both: list[Decimal | None] = []
@@ -147,15 +148,12 @@ class Matched:
         due, taken = self.sums(transaction)
         return bool(due) and taken is not None and (taken > due if due > 0 else taken < due)  # type: ignore[operator]
 
-    def say(self, at: int, status: str) -> None:
-        self.story.append((CUSTOMERS[0], at, status))
-
     def fire(self, before: int) -> None:
         for due, transaction in sorted((due, transaction) for transaction, due in self.due.items()):
             if due < before:
                 del self.due[transaction]
                 self.open.add(transaction)
-                self.say(due, "OPEN")
+                self.lives.opens(CUSTOMERS[0], due, transaction)
 
     def feed(self, event: Told) -> None:
         self.fire(event["at"])
@@ -182,7 +180,7 @@ class Matched:
             if self.is_too_much(transaction):
                 self.due.pop(transaction, None)
                 self.open.add(transaction)
-                self.say(event["at"], "OPEN")
+                self.lives.opens(CUSTOMERS[0], event["at"], transaction)
             else:
                 due = event["at"] + self.WITHIN
                 self.due[transaction] = due if was_right else min(self.due[transaction], due)
@@ -191,14 +189,14 @@ class Matched:
         self.due.pop(transaction, None)
         if transaction in self.open:
             self.open.remove(transaction)
-            self.say(at, status)
+            self.lives.ends(CUSTOMERS[0], at, status, transaction)
         self.forgotten[transaction] = at + self.REMEMBERED
 
     def run(self, events: list[Told]) -> Story:
         for event in events:
             self.feed(event)
         self.fire(max((event["at"] for event in events), default=0))
-        return self.story
+        return self.lives.story
 
 
 def amounts() -> st.SearchStrategy[list[Told]]:
@@ -247,7 +245,7 @@ class InARow:
         self.ids: set[str] = set()
         self.attempts: list[Told] = []
         self.opened: int | None = None
-        self.story: Story = []
+        self.lives = Lives()
 
     def row(self) -> list[int]:
         """When the failures since the last success were."""
@@ -263,7 +261,7 @@ class InARow:
     def fire(self, before: int) -> None:
         row = self.row()
         if self.opened is not None and row and row[-1] + self.FORGET < before:
-            self.story.append((CUSTOMERS[0], row[-1] + self.FORGET, "WITHDRAWN"))
+            self.lives.ends(CUSTOMERS[0], row[-1] + self.FORGET, "WITHDRAWN")
             self.opened = None
             self.attempts = [event for event in self.attempts if event["result"] == "OK"]
         elif self.opened is None and row and row[-1] + self.WITHIN < before:
@@ -281,9 +279,9 @@ class InARow:
         if self.opened is None:
             self.opened = self.ends()
             if self.opened is not None:
-                self.story.append((CUSTOMERS[0], self.opened, "OPEN"))
+                self.lives.opens(CUSTOMERS[0], self.opened)
         elif event["result"] == "OK" and self.row() != before and self.ends() is None:
-            self.story.append((CUSTOMERS[0], max(event["at"], self.opened), "RESOLVED"))
+            self.lives.ends(CUSTOMERS[0], max(event["at"], self.opened), "RESOLVED")
             self.opened = None
 
     @classmethod
@@ -292,7 +290,7 @@ class InARow:
         for event in events:
             told.feed(event)
         told.fire(max((event["at"] for event in events), default=0))
-        return told.story
+        return told.lives.story
 
 
 def attempts() -> st.SearchStrategy[list[Told]]:

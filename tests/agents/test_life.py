@@ -14,6 +14,7 @@ from agents.verdicts import Decision, Open
 from schemas.catalogue import EVENTS
 from schemas.fields import millis
 from tests.agents.desk_world import Counted
+from tests.agents.histories import CatchingUp
 
 NOON = 1_795_320_000_000
 MIN = 60_000
@@ -271,6 +272,73 @@ def test_a_command_about_the_life_before_is_not_followed(desk: Desk) -> None:
     desk.pass_time(31)
     desk.order(14, "WITHDRAW", opened(desk))
     assert desk.story[1:] == [(15, "RESOLVED"), (30, "OPEN")]
+
+
+def charge(desk: Desk, minute: float, system: str, amount: float) -> None:
+    desk.state(minute, f"{system}.charge", amount, transaction="t-1")
+
+
+def test_a_withdrawn_transaction_does_not_come_back() -> None:
+    desk = Desk()
+    charge(desk, 0, "crm", 50.0)
+    desk.pass_time(16)
+    desk.order(21, "WITHDRAW", opened(desk))
+    charge(desk, 60, "ocs", 20.0)  # another amount: something new
+    desk.pass_time(100)
+    assert desk.story[2:] == [(75, "OPEN")]
+    assert desk.anomalies[2]["evidence"] == {"crm.charge": "50", "ocs.charge": "20"}
+    assert desk.anomalies[2]["anomaly_id"] != opened(desk)
+
+
+@pytest.mark.parametrize(("later", "sum_of_crm"), [(24 * 60, "57"), (24 * 60 + 1, "7")])
+def test_what_came_of_a_withdrawn_transaction_is_remembered_for_a_day(later: int, sum_of_crm: str) -> None:
+    desk = Desk()
+    charge(desk, 0, "crm", 50.0)
+    desk.pass_time(16)
+    desk.order(21, "WITHDRAW", opened(desk))
+    charge(desk, 21 + later, "crm", 7.0)
+    desk.pass_time(21 + later + 30)
+    assert desk.anomalies[2]["evidence"]["crm.charge"] == sum_of_crm
+    assert desk.anomalies[2]["anomaly_id"] != opened(desk)
+
+
+@pytest.mark.parametrize(("minute", "same"), [(60, True), (600, False)])
+def test_a_settled_transaction_that_goes_wrong_again_is_the_same_within_an_hour(minute: int, same: bool) -> None:
+    desk = Desk()
+    for at, system in ((0, "crm"), (0, "ocs"), (5, "ocs")):
+        charge(desk, at, system, 50.0)
+    charge(desk, 6, "ocs", -50.0)
+    charge(desk, minute, "ocs", 50.0)
+    assert desk.story == [(5, "OPEN"), (6, "RESOLVED"), (minute, "OPEN")]
+    assert (desk.anomalies[2]["anomaly_id"] == opened(desk)) is same
+
+
+@pytest.mark.parametrize("kind", [Replay, CatchingUp])
+def test_it_is_the_same_also_when_a_worker_that_catches_up_has_read_on(kind: type[Replay]) -> None:
+    desk = Desk()
+    desk.replay = kind(load_checks())
+    charge(desk, 0, "crm", 50.0)
+    desk.state(0, "crm.status", "active")
+    charge(desk, 20, "ocs", 50.0)
+    charge(desk, 21, "crm", 50.0)
+    desk.state(300, "hlr.status", "active")  # long after the deadline at 36, which may not have fired yet
+    desk.pass_time(301)
+    charged = [line for line in desk.anomalies if line["check"] == "charging"]
+    assert sorted(line["at"][11:16] for line in charged) == ["04:15", "04:20", "04:36"]
+    assert len({line["anomaly_id"] for line in charged}) == 1
+
+
+def test_a_row_of_failures_that_is_complete_hours_after_another_was_resolved_is_another_anomaly() -> None:
+    desk = Desk()
+    failed = {"msisdn": ANNA, "kind": "CALL_ATTEMPT", "result": "FAILED"}
+    for minute in (0, 1, 2, 20):
+        desk.feed(USAGE, minute, **failed)
+    desk.feed(USAGE, 2.5, **{**failed, "result": "OK"})  # late; the last failure still counts
+    for minute in range(40, 200, 20):
+        desk.feed(USAGE, minute, **failed)
+    desk.feed(USAGE, 181, **failed)
+    assert desk.story == [(2, "OPEN"), (2.5, "RESOLVED"), (181, "OPEN")]
+    assert desk.anomalies[2]["anomaly_id"] != opened(desk)
 
 
 # --- cells

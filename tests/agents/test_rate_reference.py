@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from agents.kinds.rate import Bounds, Rate
-from tests.agents.histories import CUSTOMERS, MIN, USAGE, Story, Told, compared, repeated, small
+from tests.agents.histories import CUSTOMERS, MIN, USAGE, Lives, Story, Told, compared, repeated, small
 
 
 class Shares:
@@ -20,7 +20,7 @@ class Shares:
         self.judged = 0
         """The end of the last window that was judged: of one that held nothing nobody has taken notice."""
         self.open = False
-        self.story: Story = []
+        self.lives = Lives()
 
     def judge(self, end: int) -> None:
         window = [event for event in self.counted if end - self.WITHIN <= event["at"] // 1 < end]
@@ -30,10 +30,10 @@ class Shares:
         share = succeeded / len(window)
         if not self.open and share < self.BOUNDS.below:
             self.open = True
-            self.story.append((self.cell, end + self.LATE, "OPEN"))
+            self.lives.opens(self.cell, end + self.LATE)
         elif self.open and share >= self.BOUNDS.recovered:
             self.open = False
-            self.story.append((self.cell, end + self.LATE, "RESOLVED"))
+            self.lives.ends(self.cell, end + self.LATE, "RESOLVED")
 
     def pass_on(self, now: float) -> None:
         """All windows that are due before `now`."""
@@ -52,7 +52,7 @@ class Shares:
             if event["result"] == "OK" or event["cause"] != "busy":
                 self.counted.append(event)
         self.pass_on(max((event["at"] for event in events), default=0))
-        return self.story
+        return self.lives.story
 
 
 def traffic() -> st.SearchStrategy[list[Told]]:

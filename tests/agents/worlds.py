@@ -28,7 +28,7 @@ class World:
     """One replay; times are minutes after noon."""
 
     def __init__(self, *files: Any) -> None:
-        self.replay = Replay(checks_of(*files))
+        self.replay = Replay(checks_of(*files), exchanged=True)
         self.lines: list[Line] = []
         self.number = 0
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from agents import incidents
+from agents import again, incidents
 from agents.conclude import INTERNAL_REPAIR
 from agents.cutovers import ALERT
 from agents.event import Event
@@ -100,7 +100,7 @@ class Answer:
     def armed(self) -> list[tuple[int, str, str, int]]:
         """The armed deadlines: partition, customer, name, due time."""
         armed = ((n, *name, due_at) for n, world in enumerate(self._worlds) for name, due_at in world.armed.items())
-        return [deadline for deadline in armed if deadline[1] != TICKER and deadline[2] != incidents.DEADLINE]
+        return [deadline for deadline in armed if deadline[1] != TICKER and not _is_of_the_clock(deadline[2])]
 
     def _one(self, record: Record) -> None:
         world = self._worlds[record.partition]
@@ -271,7 +271,12 @@ def due(ledger: Mapping[tuple[int, str], Any]) -> Iterator[tuple[int, str, str, 
     for (number, key), record in ledger.items():
         if key.startswith("~due/") and key != f"~due/{TICKER}":
             armed = ((number, key.removeprefix("~due/"), name, at) for name, at, _ in record or ())
-            yield from (deadline for deadline in armed if deadline[2] != incidents.DEADLINE)
+            yield from (deadline for deadline in armed if not _is_of_the_clock(deadline[2]))
+
+
+def _is_of_the_clock(name: str) -> bool:
+    """Whether a deadline's time says when a worker decided, not what."""
+    return name == incidents.DEADLINE or name.startswith(again.DEADLINE)
 
 
 def known(records: Iterable[Record]) -> Known:

@@ -221,8 +221,8 @@ class Stories:
         """An anomaly that opens in the first stage, and what a person orders about it in the second."""
         lines = list(self.twice(msisdn, given_back=False))
         self.stage(0, lines)
-        trigger = dict(lines[0].headers)["ce_id"].decode()
-        cause = "\0".join(("charging", "T-1", "crm", trigger, msisdn))
+        trigger = dict(lines[-1].headers)["ce_id"].decode()
+        cause = "\0".join(("charging", "T-1", "ocs", trigger, msisdn))
         kind, status = self.chance.choice((("ACKNOWLEDGE", "ACKNOWLEDGED"), ("WITHDRAW", "WITHDRAWN")))
         said = {"command_id": self.name("k"), "kind": kind, "msisdn": msisdn, "staff": "1001"}
         said["anomaly_id"] = hashlib.sha256(cause.encode()).hexdigest()[:32]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,18 @@ def test_the_time_of_each_system_is_learned(db):
     assert found["hlr"]["p95_s"] == round(ordered[189], 3), seed
     assert found["hlr"]["p99_s"] == round(ordered[197], 3), seed
     assert found["hlr"]["suggested"].endswith("min"), seed
+    assert found["hlr"]["late"] == sum(took > 600_000 for took in times), seed
+
+
+@pytest.mark.parametrize("mode", ["on", "shadow", "off"])
+def test_faults_that_were_put_right_suggest_no_deadline(db, mode):
+    told = []
+    for n in range(100):
+        number, took = f"86138{n:08}", 2 * 86_400_000 if n < 4 else 5_000
+        told += [(T0 + n, number, "crm.status", "active"), (T0 + n + took, number, "hlr.status", "active")]
+    store(db, told)
+    found = learned(db, Settings(), replace(load_checks().by_id["activation"], mode=mode))["hlr"]
+    assert (found["times"], found["late"], found["p99_s"], found["suggested"]) == (100, 4, 172_800.0, "8 s")
 
 
 def test_a_reference_that_turns_back_is_no_propagation(db):
@@ -69,6 +82,7 @@ def test_of_each_product_and_of_three_systems(db):
     checks = load_checks().by_id
     assert learned(db, Settings(), checks["subscription"])["vas"] == {
         "times": 1,
+        "late": 0,
         "p50_s": 4.0,
         "p95_s": 4.0,
         "p99_s": 4.0,
