@@ -7,20 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from agents.words import told_state
 from agents.yaml_reader import Item, Section
+from schemas.catalogue import EVENTS
+from schemas.errors import RecordError
 from schemas.events.call import PHASES
 from schemas.events.customer import KNOWN as FACTS
 from schemas.events.list import WATCH
-from schemas.events.state import WORDS
 from schemas.events.usage import KINDS as USAGE_KINDS
 
 STATUSES = ("OPEN", "ACKNOWLEDGED", "REPAIRING", "RESOLVED", "WITHDRAWN")
 """What becomes of an anomaly."""
 ACTIONS = ("opened", "changed", "withdrawn")
 """What becomes of a reminder."""
-STATE, USAGE, CUSTOMER, CALL, LIST = (f"yupan.{name}.v1" for name in ("state", "usage", "customer", "call", "list"))
+START = 1_767_225_600_000
+"""When a case begins: 2026-01-01T00:00Z."""
+CUSTOMER = "8613800138000"
+MOST_TIMES = 10_000
+STATE, USAGE, PROFILE, CALL, LIST = (f"yupan.{name}.v1" for name in ("state", "usage", "customer", "call", "list"))
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,11 @@ class Step:
     times: int
     """So often, each time as another event."""
 
-    def fields(self, start: int) -> dict[str, Any]:
-        """The record's fields when the case begins at `start` (ms)."""
-        return {name: _dated(value, start) for name, value in self.record.items()}
+    def event(self) -> dict[str, Any]:
+        """The record as it comes. Raises `RecordError`."""
+        fields = {name: _dated(value) for name, value in self.record.items()}
+        whose = None if fields.get("action") == "REPLACED" else CUSTOMER
+        return EVENTS[self.topic].from_json({**fields, "msisdn": whose, "occurred_at": START + self.at})
 
 
 @dataclass(frozen=True)
@@ -76,31 +84,41 @@ def read_cases(section: Section, expected: Callable[[Item], Expected]) -> list[C
 def anomaly(item: Item) -> Expected:
     """What a check's case expects: `at`, `status`, perhaps `evidence`. Raises `FileError`."""
     section = item.section()
+    section.only("at", "status", "evidence")
     at = section.take("at").span()
     status = section.take("status").one_of(*STATUSES)
     evidence = section.get("evidence")
-    said = None if evidence is None else {name: str(value.plain()) for name, value in evidence.section().rest()}
-    section.finish()
+    said = None if evidence is None else {name: str(value.plain()) for name, value in evidence.section().items()}
     return Expected(at, status, said)
 
 
 def reminder(item: Item) -> Expected:
     """What a watch list's case expects: `at` and `reminder`. Raises `FileError`."""
     section = item.section()
-    expected = Expected(section.take("at").span(), section.take("reminder").one_of(*ACTIONS))
-    section.finish()
-    return expected
+    section.only("at", "reminder")
+    return Expected(section.take("at").span(), section.take("reminder").one_of(*ACTIONS))
 
 
 def _case(item: Item, expected: Callable[[Item], Expected]) -> Case:
     section = item.section()
+    section.only("name", "events", "until", "expect")
     name = section.take("name").text()
-    steps = [_step(step) for step in section.take("events").items()]
-    until = section.get("until")
+    events = section.take("events")
+    steps = [_step(step) for step in events.items()]
+    if not steps:
+        raise events.fail("is empty: nothing happens")
+    until = _until(section.get("until"), max(step.at for step in steps))
     expect = [expected(one) for one in section.take("expect").items()]
-    section.finish()
-    last = max((step.at for step in steps), default=0)
-    return Case(name, steps, last if until is None else until.span(), expect, item.key_line)
+    return Case(name, steps, until, expect, item.key_line)
+
+
+def _until(item: Item | None, last: int) -> int:
+    if item is None:
+        return last
+    until = item.span()
+    if until < last:
+        raise item.fail("should not be before the last event")
+    return until
 
 
 def _step(item: Item) -> Step:
@@ -116,24 +134,34 @@ def _step(item: Item) -> Step:
         record,
         None if event_id is None else event_id.text(),
         _text(section, "source"),
-        1 if times is None else times.count(),
+        1 if times is None else times.count(MOST_TIMES),
     )
-    section.finish()
+    try:
+        step.event()
+    except RecordError as error:
+        raise item.fail(str(error)) from None
     return step
 
 
 def _told(section: Section) -> tuple[str, dict[str, Any]]:
     """The topic and the record of an event: its first key says of what it tells."""
-    for key, (topic, read) in _TOLD.items():
+    for key, told in _TOLD.items():
         if (item := section.get(key)) is not None:
-            return topic, read(section, item)
+            section.only("at", key, *told.keys, "id", "source", "times")
+            return told.topic, told.read(section, item)
     raise section.here.fail(f"{', '.join(_TOLD)}: one of them says what happens")
 
 
+class _Told(NamedTuple):
+    """What an event is of that has a certain key, and which keys it has besides."""
+
+    topic: str
+    read: Callable[[Section, Item], dict[str, Any]]
+    keys: tuple[str, ...]
+
+
 def _state(section: Section, state: Item) -> dict[str, Any]:
-    system, _, attribute = state.text().partition(".")
-    if system not in WORDS or not attribute:
-        raise state.fail(f"should be SYSTEM.ATTRIBUTE, the system one of {', '.join(WORDS)}")
+    system, _, attribute = told_state(state).partition(".")
     sequence = section.get("sequence")
     return {
         "system": system,
@@ -177,19 +205,23 @@ def _list(section: Section, name: Item) -> dict[str, Any]:
     return record
 
 
-_TOLD: dict[str, tuple[str, Callable[[Section, Item], dict[str, Any]]]] = {
-    "usage": (USAGE, _usage),
-    "state": (STATE, _state),
-    "fact": (CUSTOMER, _fact),
-    "call": (CALL, _call),
-    "list": (LIST, _list),
+_TOLD: dict[str, _Told] = {
+    "usage": _Told(USAGE, _usage, ("result", "cause", "cell", "region")),
+    "state": _Told(STATE, _state, ("value", "moment", "sequence", "transaction", "region")),
+    "fact": _Told(PROFILE, _fact, ("value", "moment")),
+    "call": _Told(CALL, _call, ("phase",)),
+    "list": _Told(LIST, _list, ("action", "version", "valid_from", "valid_to")),
 }
 
 
 def _value(section: Section) -> Any:
     """`value`, or `moment`: a time so long after the start of the case."""
-    moment = section.get("moment")
-    return section.take("value").plain() if moment is None else Moment(moment.span())
+    moment, value = section.get("moment"), section.get("value")
+    if moment is None:
+        return section.take("value").plain()
+    if value is not None:
+        raise value.fail("stands beside moment, which is a value, too")
+    return Moment(moment.span())
 
 
 def _text(section: Section, name: str) -> str | None:
@@ -197,7 +229,7 @@ def _text(section: Section, name: str) -> str | None:
     return None if item is None else item.text()
 
 
-def _dated(value: Any, start: int) -> Any:
+def _dated(value: Any) -> Any:
     if isinstance(value, Moment):
-        return start + value.after
-    return {name: _dated(inner, start) for name, inner in value.items()} if isinstance(value, Mapping) else value
+        return START + value.after
+    return {name: _dated(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value

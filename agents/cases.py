@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agents.case_files import Case
+from agents.case_files import START, Case
 from agents.replay import Input, Line, Replay
 from agents.rules import Check, Checks
 from agents.shadow import ON
 from agents.watch_files import WatchList
-from schemas.catalogue import EVENTS
 from schemas.fields import iso
-
-START = 1_767_225_600_000
-"""When a case begins: 2026-01-01T00:00Z."""
-CUSTOMER = "8613800138000"
 
 
 def differences(check: Check | WatchList) -> list[str]:
@@ -31,7 +26,7 @@ def differences(check: Check | WatchList) -> list[str]:
             for line, told in zip(lines, stated, strict=False)
         ]
         if got != expected:
-            where = f"{check.file.name}:{case.line}: {case.name}"
+            where = f"{check.file}:{case.line}: {case.name}"
             found.append(f"{where}\n  expected {_listed(expected)}\n  got      {_listed(got)}")
     return found
 
@@ -42,9 +37,7 @@ def replay_case(check: Check | WatchList, case: Case) -> list[Line]:
     replay = Replay(Checks([], [check]) if isinstance(check, WatchList) else Checks([check]))
     lines: list[Line] = []
     for number, step in enumerate(case.steps):
-        fields = step.fields(START)
-        whose = None if fields.get("action") == "REPLACED" else CUSTOMER
-        record = EVENTS[step.topic].from_json({**fields, "msisdn": whose, "occurred_at": START + step.at})
+        record = step.event()
         for time in range(step.times):
             event_id = step.id if step.times == 1 else f"{number}.{time}"
             lines += replay.feed(Input(step.topic, record, event_id, step.source))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.case_files import ACTIONS, STATUSES
+from agents.case_files import ACTIONS, MOST_TIMES, STATUSES
 from agents.rules import kind_module, kind_names
 from agents.shadow import MODES
 from agents.watch_files import SEVERITIES, watch_kind_module, watch_kind_names
@@ -18,7 +18,7 @@ from schemas.events.customer import KNOWN
 from schemas.events.state import WORDS
 from schemas.events.usage import KINDS
 
-SPAN = {"type": "string", "pattern": r"^\d+ ?(ms|s|min|h|d)$", "examples": ["10 min"]}
+SPAN = {"type": "string", "pattern": r"^\d{1,15} ?(ms|s|min|h|d)$", "examples": ["10 min"]}
 TEXT = {
     "type": "object",
     "properties": {language: {"type": "string", "pattern": r"\S"} for language in LANGUAGES},
@@ -32,7 +32,7 @@ ANY_STEP: dict[str, Any] = {
     "at": {"$ref": "#/$defs/span"},
     "id": NAME,
     "source": NAME,
-    "times": {"type": "integer", "minimum": 1},
+    "times": {"type": "integer", "minimum": 1, "maximum": MOST_TIMES},
 }
 MOMENT: dict[str, Any] = {"value": MAYBE, "moment": {"$ref": "#/$defs/span"}}
 ONE_VALUE = {"oneOf": [{"required": ["value"]}, {"required": ["moment"]}]}
@@ -104,7 +104,7 @@ def _cases(expected: dict[str, Any]) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "name": {"type": "string", "minLength": 1},
-            "events": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+            "events": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/step"}},
             "until": {"$ref": "#/$defs/span"},
             "expect": {"type": "array", "items": expected},
         },

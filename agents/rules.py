@@ -24,13 +24,15 @@ from agents.incident import Alerting
 from agents.repair import WANTED, Repairing
 from agents.shadow import OFF, ON
 from agents.verdicts import AreaRule, Rule
-from agents.watch_files import SEVERITIES, Text, WatchList, read_mode, read_watch
+from agents.watch_files import HEAD, SEVERITIES, TEXTS, Text, WatchList, read_mode, read_watch
 from agents.yaml_reader import FileError, Item, Section, load
 from schemas.errors import UsageError
 from schemas.events.list import WATCH
 from schemas.events.state import WORDS
 
 SHIPPED = Path(__file__).parent / "checks"
+ENDINGS = (".yaml", ".yml")
+"""What the names of files of checks end in; others, and directories below, are left out."""
 _ID = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?").fullmatch
 
 
@@ -182,12 +184,19 @@ def _with_repair(name: str, mode: str, checks: Mapping[str, Check]) -> Check:
 
 def _of_directory(directory: Path, deadlines: Mapping[str, int]) -> dict[str, Check | WatchList]:
     found: dict[str, Check | WatchList] = {}
-    for file in sorted(directory.glob("*.yaml")):
+    for file in _files(directory):
         one = read_file(file, deadlines)
         if one.id in found:
             raise FileError(file, 1, f"id: {one.id!r} is also in {found[one.id].file}")
         found[one.id] = one
     return found
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return sorted(file for file in directory.iterdir() if file.suffix.lower() in ENDINGS)
+    except OSError as error:
+        raise UsageError(f"{directory}: cannot be read ({error.strerror})") from None
 
 
 def read_file(file: Path, deadlines: Mapping[str, int] | None = None) -> Check | WatchList:
@@ -200,15 +209,15 @@ def read_file(file: Path, deadlines: Mapping[str, int] | None = None) -> Check |
 
 
 def _check(section: Section, check_id: str, deadlines: Mapping[str, int]) -> Check:
-    title = section.take("title").texts()
     kind = section.take("kind").one_of(*kind_names())
+    section.only(*HEAD, "within", "severity", *kind_module(kind).SCHEMA, *TEXTS, "alert", "repair", "cases", "mode")
+    title = section.take("title").texts()
     within = section.take("within").positive_span()
     severity = section.take("severity").one_of(*SEVERITIES)
     rule: Rule | AreaRule = kind_module(kind).read(section, check_id, deadlines.get(check_id, within))
-    texts = {name: section.take(name).filled(rule.placeholders) for name in ("cause", "wording", "guidance")}
+    texts = {name: section.take(name).filled(rule.placeholders) for name in TEXTS}
     alert, repair = _alerting(section.get("alert")), _repairing(section.get("repair"), rule)
     cases, mode, file = read_cases(section, anomaly), read_mode(section), section.here.file
-    section.finish()
     more: dict[str, Any] = {**texts, "alert": alert, "repair": repair, "cases": cases, "file": file, "mode": mode}
     return Check(check_id, title, kind, severity, rule, **more)
 
@@ -220,12 +229,12 @@ def _repairing(item: Item | None, rule: Rule | AreaRule) -> Repairing | None:
     if isinstance(rule, AreaRule):
         raise item.fail("a cell or region has nothing that a command could put right")
     section, default = item.section(), Repairing("", "", {})
+    section.only("system", "command", "arguments", "per_minute", "per_day", "within")
     system, command, arguments = section.take("system").one_of(*WORDS), section.take("command").text(), {}
     known = rule.placeholders | {f"{WANTED}{name}" for name in rule.wanted_names}
     if (given := section.get("arguments")) is not None:
-        arguments = {name: value.template(known - {"within"}) for name, value in given.section().rest()}
+        arguments = {name: value.template(known - {"within"}) for name, value in given.section().items()}
     minute, day, within = (section.get(name) for name in ("per_minute", "per_day", "within"))
-    section.finish()
     return Repairing(
         system,
         command,
@@ -241,9 +250,9 @@ def _alerting(item: Item | None) -> Alerting:
     if item is None:
         return Alerting()
     section = item.section()
+    section.only("by", "at_least", "wait", "guidance")
     by, at_least, wait = (section.get(name) for name in ("by", "at_least", "wait"))
     guidance = section.get("guidance")
-    section.finish()
     default = Alerting()
     return Alerting(
         by_region=by is None or by.one_of("region", "all") == "region",

@@ -20,6 +20,8 @@ from agents.watch import WatchRule
 from agents.yaml_reader import Item, Section
 from schemas.events.list import is_watch_list
 
+HEAD = ("id", "title", "kind")
+TEXTS = ("cause", "wording", "guidance")
 SEVERITIES = ("CRITICAL", "MAJOR", "MINOR", "WARNING")
 
 Text = dict[str, str]
@@ -49,13 +51,13 @@ def read_watch(section: Section, item: Item) -> WatchList:
     name = item.text()
     if not is_watch_list(name):
         raise item.fail(f"{name!r} is not watch:NAME in small letters, digits, '-', '_' and '.'")
-    title = section.take("title").texts()
     kind = section.take("kind").one_of(*watch_kind_names())
+    section.only(*HEAD, "severity", *watch_kind_module(kind).SCHEMA, *TEXTS, "cases", "mode")
+    title = section.take("title").texts()
     severity = section.take("severity").one_of(*SEVERITIES)
     rule: WatchRule = watch_kind_module(kind).read(section)
-    texts = {name: section.take(name).filled(rule.placeholders) for name in ("cause", "wording", "guidance")}
+    texts = {name: section.take(name).filled(rule.placeholders) for name in TEXTS}
     cases, mode = read_cases(section, reminder), read_mode(section)
-    section.finish()
     return WatchList(name, title, kind, severity, rule, cases=cases, file=section.here.file, mode=mode, **texts)
 
 

@@ -10,6 +10,8 @@ from schemas.events.usage import KINDS as USAGE_KINDS
 from schemas.events.usage import USER_CAUSES
 
 PRODUCT = ".PRODUCT"
+Form = tuple[str | bool, ...] | str
+"""The values that a state takes, or what sort of value."""
 
 
 def state_name(item: Item) -> str:
@@ -52,11 +54,27 @@ def value_for(item: Item, name: str) -> Any:
     form = form_of(name)
     if value is None:
         raise item.fail("null counts as never seen and cannot be mapped")
-    if isinstance(form, tuple) and not any(type(word) is type(value) and word == value for word in form):
-        raise item.fail(f"{name} never is {value!r}; its values are {', '.join(map(str, form))}")
-    if isinstance(form, str) and isinstance(value, str) is not (form == "text"):
-        raise item.fail(f"{name} never is {value!r}; it is a {'text' if form == 'text' else 'number'}")
+    if not is_of(form, value):
+        known = f"it is a {'text' if form == 'text' else 'number'}"
+        if isinstance(form, tuple):
+            known = f"its values are {', '.join(map(str, form))}"
+        raise item.fail(f"{name} never is {value!r}; {known}")
     return value
+
+
+def is_of(form: Form | None, value: Any) -> bool:
+    """Whether a state of this form takes `value`; one that nobody knows takes any."""
+    if isinstance(form, tuple):
+        return any(type(word) is type(value) and word == value for word in form)
+    return form is None or (type(value) is str if form == "text" else type(value) in (int, float))
+
+
+def told_state(item: Item) -> str:
+    """`system.attribute` of an event: a state or an occurrence that a check may read. Raises `FileError`."""
+    name = item.text()
+    system, _, attribute = name.partition(".")
+    stem, _, product = attribute.partition(".")
+    return name if product and form_of(f"{system}.{stem}{PRODUCT}") is not None else _name(item)
 
 
 def usage_kind(item: Item) -> str:
@@ -69,7 +87,7 @@ def user_causes(item: Item | None) -> list[str]:
     return list(USER_CAUSES) if item is None else [cause.text() for cause in item.items()]
 
 
-def form_of(name: str) -> tuple[str | bool, ...] | str | None:
+def form_of(name: str) -> Form | None:
     """The values of `system.attribute`, or what sort of value it takes; None when there is no such word."""
     system, _, attribute = name.partition(".")
     words = WORDS.get(system, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ from yaml.constructor import SafeConstructor
 
 from agents.texts import PLACEHOLDER
 from schemas.errors import UsageError
+from schemas.fields import LONGEST
 
 LANGUAGES = ("zh", "en")
-_SPAN = re.compile(r"(\d+) ?(ms|s|min|h|d)").fullmatch
+_SPAN = re.compile(r"(\d{1,15}) ?(ms|s|min|h|d)").fullmatch
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%").fullmatch
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_PLAIN = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
 
 
 class FileError(UsageError):
@@ -31,17 +33,28 @@ class FileError(UsageError):
 def load(file: Path) -> Section:
     """The mapping that `file` holds. Raises `FileError`."""
     try:
-        node = yaml.compose(file.read_text("utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(_text(file), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise FileError(file, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise FileError(file, 1, f"not YAML: {str(error).splitlines()[0]}") from None
-    except OSError as error:
-        raise FileError(file, 1, f"cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise FileError(file, 1, "is nested too deeply") from None
     if node is None:
         raise FileError(file, 1, "is empty")
     return Section(file, Item(file, "", node).must(yaml.MappingNode, "a mapping of keys to values"), "")
+
+
+def _text(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise FileError(file, 1, f"cannot be read ({error.strerror})") from None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(file, data.count(b"\n", 0, error.start) + 1, "is not UTF-8; save it as UTF-8") from None
 
 
 class Item:
@@ -77,9 +90,12 @@ class Item:
     def plain(self) -> str | int | float | bool | None:
         """The scalar as YAML understands it."""
         node = self.must(yaml.ScalarNode, "a single value")
-        value = SafeConstructor().construct_object(node, deep=True)
-        if value is not None and not isinstance(value, (str, int, float, bool)):
+        if node.tag not in _PLAIN:
             raise self.fail("should be a text, a number or a boolean; put a date into quotes")
+        try:
+            value: str | int | float | bool | None = SafeConstructor().construct_object(node, deep=True)
+        except (ValueError, LookupError):
+            raise self.fail("is not what its tag says, or too long a number") from None
         return value
 
     def text(self) -> str:
@@ -96,11 +112,13 @@ class Item:
             raise self.fail("should be a whole number")
         return value
 
-    def count(self) -> int:
+    def count(self, most: int | None = None) -> int:
         """A whole number of at least one."""
         value = self.whole()
         if value < 1:
             raise self.fail("should be at least 1")
+        if most is not None and value > most:
+            raise self.fail(f"should be at most {most}")
         return value
 
     def flag(self) -> bool:
@@ -122,7 +140,10 @@ class Item:
         found = _SPAN(str(self.plain()))
         if found is None:
             raise self.fail("should be a time span such as 30 s, 10 min, 24 h or 3 d")
-        return int(found[1]) * _UNITS[found[2]]
+        span = int(found[1]) * _UNITS[found[2]]
+        if span >= LONGEST:
+            raise self.fail(f"should be less than {LONGEST // _UNITS['d']} d")
+        return span
 
     def positive_span(self) -> int:
         """A time span that is more than nothing, in milliseconds."""
@@ -159,6 +180,8 @@ class Item:
             if name not in known:
                 names = ", ".join(f"{{{n}}}" for n in sorted(known)) or "none"
                 raise self.fail(f"unknown placeholder {{{name}}}; known are {names}")
+        if any(brace in PLACEHOLDER.sub("", text) for brace in "{}"):
+            raise self.fail("has a brace without its counterpart; a placeholder is {NAME}")
         return text
 
     def items(self) -> list[Item]:
@@ -173,18 +196,16 @@ class Item:
     def texts(self) -> dict[str, str]:
         """A text for people: both languages, no other."""
         section = self.section()
-        texts = {language: section.take(language).text().strip() for language in LANGUAGES}
-        section.finish()
-        return texts
+        section.only(*LANGUAGES)
+        return {language: section.take(language).text().strip() for language in LANGUAGES}
 
 
 class Section:
-    """A mapping of which each key is taken once; `finish` refuses what nobody took."""
+    """A mapping of which each key stands there once; `only` refuses what nobody knows."""
 
     def __init__(self, file: Path, node: yaml.MappingNode, path: str) -> None:
         self.here = Item(file, path, node)
         self._items: dict[str, Item] = {}
-        self._taken: list[str] = []
         for key, value in node.value:
             name = str(key.value)
             item = Item(file, f"{path}.{name}" if path else name, value)
@@ -203,17 +224,16 @@ class Section:
 
     def get(self, name: str) -> Item | None:
         """The value of a key that may be left out."""
-        self._taken.append(name)
         return self._items.get(name)
 
-    def rest(self) -> Iterator[tuple[str, Item]]:
-        """All keys that nobody has taken yet, with their values."""
-        for name in [n for n in self._items if n not in self._taken]:
-            yield name, self.take(name)
+    def items(self) -> Iterable[tuple[str, Item]]:
+        """All keys with their values."""
+        return self._items.items()
 
-    def finish(self) -> None:
-        """Raise `FileError` for a key that nobody knows."""
+    def only(self, *known: str) -> None:
+        """Raise `FileError` for a key that is not `known`: first of all, since a misspelt one is missing, too."""
         for name, item in self._items.items():
-            if name not in self._taken:
-                known = ", ".join(dict.fromkeys(self._taken))
-                raise FileError(self.here.file, item.key_line, f"{item.path}: unknown key; known are {known}")
+            if name not in known:
+                raise FileError(
+                    self.here.file, item.key_line, f"{item.path}: unknown key; known are {', '.join(known)}"
+                )

@@ -111,6 +111,8 @@ def millis(value: object) -> int:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST = 10_000 * 86_400_000
+"""Milliseconds: every time span in settings and files of checks is less, so that times stay in the calendar."""
 
 
 def iso(at: int) -> str:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agents.repair import MODES
 from schemas.errors import UsageError
-from schemas.fields import NATIONAL
+from schemas.fields import LONGEST, NATIONAL
 
 FILE = "yupan.toml"
 _SERVICE_LINK = re.compile(r"YUPAN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)").fullmatch
@@ -33,7 +33,6 @@ class Form(NamedTuple):
 
 
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
-_LONGEST = 10_000 * 86_400_000
 
 
 def duration_ms(value: Any) -> int:
@@ -41,7 +40,7 @@ def duration_ms(value: Any) -> int:
     text = str(value).strip()
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
     ms = float(number) * _UNITS[text[len(number) :].strip() or "s"]
-    _must(0 <= ms < _LONGEST, ms)
+    _must(0 <= ms < LONGEST, ms)
     return round(ms)
 
 
@@ -84,7 +83,9 @@ def _is_url(word: str, schemes: tuple[str, ...]) -> bool:
 
 def _pairs(value: Any) -> dict[str, str]:
     pairs = value.items() if isinstance(value, dict) else (p.split("=", 1) for p in str(value).split(",") if p)
-    return {key.strip(): str(word).strip() for key, word in pairs}
+    found = [(key.strip(), str(word).strip()) for key, word in pairs]
+    _must(len(dict(found)) == len(found), found)
+    return dict(found)
 
 
 def _address(value: Any) -> str:
@@ -114,7 +115,7 @@ _ZONE = Form("a time zone of the IANA list, such as Asia/Shanghai", _zone)
 _LEDGER = Form("memory or rocksdb:///directory", lambda v: _must(v == "memory" or str(v).startswith("rocksdb:///"), v))
 _DIRECTORIES = Form("existing directories, separated by ':'", _directories)
 _SEGMENTS = Form("some of MID_HIGH,NEW,CAMPUS,RURAL, each once, separated by ','", _segments)
-_PAIRS = Form("librdkafka settings KEY=VALUE, separated by ','", _pairs)
+_PAIRS = Form("librdkafka settings KEY=VALUE, each once, separated by ','", _pairs)
 _ADDRESSES = Form("addresses that start with http:// or https://, separated by ','", _addresses)
 _SHARE = Form("a number from 0 to 1", _share)
 _ADDRESS = Form("host:port", _address)
@@ -123,13 +124,13 @@ _COUNTRY = Form(
     lambda v: _must(str(v) in NATIONAL, str(v)),
 )
 _DEADLINES = Form(
-    "CHECK=SPAN pairs separated by ',', such as activation=5s",
+    "CHECK=SPAN pairs separated by ',', each check once, such as activation=5s",
     lambda v: {check: _must(duration_ms(span) > 0, duration_ms(span)) for check, span in _pairs(v).items()},
 )
 
 
 _REPAIRS = Form(
-    f"CHECK=MODE pairs separated by ',', the mode one of {', '.join(MODES)}",
+    f"CHECK=MODE pairs separated by ',', each check once, the mode one of {', '.join(MODES)}",
     lambda v: {check: _must(mode in MODES, mode) for check, mode in _pairs(v).items()},
 )
 

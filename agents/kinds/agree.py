@@ -1,7 +1,8 @@
 """Kind `agree`: several systems must hold the same, after a time to settle (#48, #49).
 
 The first-named system is the reference. With a `mapping`, each row names values that belong together;
-without one, the values themselves must be equal. The exact rules are those of contracts, "agree".
+without one, the values themselves must be equal; what is no word of the state is not judged. The exact rules are
+those of contracts, "agree".
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from agents.verdicts import (
     opened_late,
     start,
 )
-from agents.words import PRODUCT, state_name, value_for
+from agents.words import PRODUCT, form_of, is_of, state_name, value_for
 from agents.yaml_reader import Item, Section
 
 TOPICS = ("yupan.state.v1",)
@@ -53,6 +54,7 @@ class Agree:
         self.watches = self.compares = tuple(systems)
         self.rows = tuple(rows)
         self.products = tuple(products)
+        self._forms = tuple(map(form_of, systems))
         self._known: dict[Row, Verdict] = {}
 
     @property
@@ -174,13 +176,17 @@ class Agree:
         return verdict
 
     def _verdict(self, names: Sequence[str], values: Row) -> Verdict:
-        if self.rows and any(self._unknown(n, names[n], value) for n, value in enumerate(values)):
+        if any(self._unknown(n, names[n], value) for n, value in enumerate(values)):
             return Verdict.NOT_APPLICABLE
         return Verdict.CONSISTENT if self._agree(names, values) else Verdict.DIVERGENT
 
     def _unknown(self, column: int, name: str, value: Any) -> bool:
-        """Whether `value` was seen and stands nowhere in its column of the mapping."""
-        return value is not NEVER and not any(equal(name, row[column], value) for row in self.rows)
+        """Whether `value` was seen and stands nowhere in its column of the mapping; without one, is no word of its."""
+        if value is NEVER:
+            return False
+        if not self.rows:
+            return not is_of(self._forms[column], value)
+        return not any(equal(name, row[column], value) for row in self.rows)
 
     def _agree(self, names: Sequence[str], values: Sequence[Any]) -> bool:
         if values[0] is NEVER:

@@ -163,7 +163,7 @@ def read(section: Section, check: str, within: int) -> Follow:
 
 def _held(item: Item) -> dict[str, Any]:
     held = {}
-    for _, one in item.section().rest():
+    for _, one in item.section().items():
         name = plain_state(one.key)
         held[name] = value_for(one, name)
     if not held:

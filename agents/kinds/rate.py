@@ -15,6 +15,8 @@ from agents.words import usage_kind, user_causes
 from agents.yaml_reader import Section
 
 PANES = 5
+SHORTEST = 5_000
+"""Milliseconds of a window, so that a pane is a second: each is judged, and told to all areas, by itself."""
 
 
 class Bounds(NamedTuple):
@@ -37,7 +39,7 @@ class Rate:
         self.per = per
         self.bounds = bounds
         self.user_causes = tuple(user_causes)
-        self.slide = max(within // PANES, 1)
+        self.slide = within // PANES
 
     @property
     def placeholders(self) -> frozenset[str]:
@@ -139,6 +141,8 @@ REQUIRED = ("usage", "per", "below", "recovered", "at_least")
 
 def read(section: Section, check: str, within: int) -> Rate:
     """The keys of this kind: `usage`, `per`, `below`, `recovered`, `at_least`, `user_causes`. Raises `FileError`."""
+    if within < SHORTEST:
+        raise section.take("within").fail("a window is at least 5 s, also by YUPAN_DEADLINES")
     kind = usage_kind(section.take("usage"))
     per = section.take("per").one_of("cell", "region")
     below = section.take("below").share()

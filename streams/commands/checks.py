@@ -78,7 +78,7 @@ def test(ids: tuple[str, ...]) -> int:
 
     _, checks = _load()
     failed = cases = 0
-    for check in _known(checks, ids):
+    for check in _known(checks, dict.fromkeys(ids)):
         found = differences(check)
         for difference in found:
             click.echo(difference)

@@ -180,6 +180,29 @@ def test_a_value_of_another_type_is_outside_the_mapping(replay: Replaying, value
     assert replay([crm(0, value)], until=60).story == []
 
 
+# --- without a mapping, what is no word of the state
+
+
+@pytest.mark.parametrize("value", ["true", "1", 1, 1.0, 0])
+def test_what_is_no_boolean_says_nothing_of_a_product(replay: Replaying, value: object) -> None:
+    crm_music, vas_music = "crm.subscription.music", "vas.subscription.music"
+    assert replay([state(0, crm_music, value), state(1, vas_music, True)], until=60).story == []
+    assert replay([state(0, crm_music, True), state(5, vas_music, value)], until=60).story == []
+    found = replay([state(0, crm_music, True), state(30, vas_music, value), state(40, vas_music, True)])
+    assert found.story == [(10, "OPEN"), (30, "WITHDRAWN")]
+
+
+@pytest.mark.parametrize("value", ["5G", "6g", "", True, 5])
+def test_what_is_no_network_type_says_nothing_of_it(replay: Replaying, value: object) -> None:
+    events = [state(0, "crm.network_type", value), *(state(1, f"{s}.network_type", "5g") for s in ("sacp", "hlr"))]
+    assert replay(events, until=60).story == []
+
+
+def test_null_is_a_value_never_seen_also_without_a_mapping(replay: Replaying) -> None:
+    events = [state(0, "crm.subscription.music", True), state(1, "vas.subscription.music", None)]
+    assert replay(events, until=60).story == [(10, "OPEN")]
+
+
 # --- states
 
 

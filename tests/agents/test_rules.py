@@ -20,6 +20,20 @@ def test_a_broken_check_is_refused_with_file_line_and_reason(file: Path) -> None
     assert str(raised.value) == f"{file}:{expected}"
 
 
+def test_a_file_that_is_not_utf_8_is_refused_with_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes("id: activation\ntitle: { zh: 激活, en: Activation }\n".encode("gb18030"))
+    with pytest.raises(UsageError, match=rf"^{file}:2: is not UTF-8; save it as UTF-8$"):
+        read_file(file)
+
+
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"id: activation\nsystems: {'[' * 5_000}{']' * 5_000}\n", "utf-8")
+    with pytest.raises(UsageError, match=rf"^{file}:1: is nested too deeply$"):
+        read_file(file)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_shipped_check_or_watch_list_has_at_least_six_cases_and_all_hold(file: Path) -> None:
     check = read_file(file)
@@ -33,6 +47,7 @@ def test_a_changed_rule_makes_its_cases_fail_with_a_readable_difference(tmp_path
     (tmp_path / "activation.yaml").write_text(text, "utf-8")
     found = differences(read_file(tmp_path / "activation.yaml"))
     assert any("exactly at the deadline is in time" in line for line in found)
+    assert all(line.startswith(f"{tmp_path / 'activation.yaml'}:") for line in found)
     late = next(line for line in found if "never follows" in line)
     assert "expected OPEN at 2026-01-01T00:10:00.000Z" in late
     assert "got      OPEN at 2026-01-01T00:08:00.000Z" in late
@@ -54,6 +69,20 @@ def test_an_operators_check_is_added(tmp_path: Path) -> None:
     assert checks.watching("smsc.status") == ()
 
 
+def test_files_in_yaml_and_in_yml_are_read_and_no_others(tmp_path: Path) -> None:
+    for name in ("mine.yml", "YOURS.YAML", "notes.yaml.bak", "below/theirs.yaml"):
+        path = tmp_path / name
+        own(path.parent, path.stem, "id: activation", f"id: activation.{path.stem.partition('.')[0].lower()}")
+        path.with_name(f"{path.stem}.yaml").rename(path)
+    own_ids = {one.id for one in load_checks([tmp_path]).files.values() if one.file.is_relative_to(tmp_path)}
+    assert own_ids == {"activation.mine", "activation.yours"}
+
+
+def test_a_directory_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf"^{tmp_path}/gone: cannot be read \(No such file or directory\)$"):
+        load_checks([tmp_path / "gone"])
+
+
 def test_an_operators_check_with_our_id_takes_its_place(tmp_path: Path) -> None:
     own(tmp_path, "slower", "within: 10 min", "within: 1 h")
     assert load_checks([tmp_path]).by_id["activation"].rule.within == 3_600_000
@@ -72,6 +101,11 @@ def test_the_same_id_twice_is_refused(tmp_path: Path) -> None:
 
 def test_a_deadline_can_be_overridden_by_a_setting() -> None:
     assert load_checks(deadlines={"activation": 5_000}).by_id["activation"].rule.within == 5_000
+
+
+def test_a_window_of_a_rate_cannot_be_made_too_short_by_a_setting() -> None:
+    with pytest.raises(UsageError, match=r"network-connect-rate\.yaml:\d+: within: a window is at least 5 s, also by"):
+        load_checks(deadlines={"network-connect-rate": 4_999})
 
 
 def test_a_deadline_for_no_check_is_refused() -> None:

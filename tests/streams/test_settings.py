@@ -35,6 +35,19 @@ def test_a_deadline_lies_ahead() -> None:
             load(DEADLINES=text)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DEADLINES", "activation=5s, activation=6s"),
+        ("REPAIRS", "activation=on,activation=off"),
+        ("KAFKA_CONFIG", "linger.ms=5,linger.ms=6"),
+    ],
+)
+def test_of_two_values_for_the_same_name_none_is_taken(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match=rf"^YUPAN_{name} .*, each (check )?once"):
+        load(**{name: text})
+
+
 @pytest.mark.parametrize("text", ["+86", "0086", "", "86 ", "8600", "49"])
 def test_a_country_code_is_written_as_it_stands_in_an_msisdn(text: str) -> None:
     """`+86` would make every national number a wrong one, and the error would name the number."""
