@@ -36,7 +36,11 @@ ON_FAILURE = {"yupan_sink_failures"}
 """What moves only when ClickHouse goes away: `test_surroundings`."""
 OF_ALERTS = {"yupan_incidents_firing", "yupan_alerts_pushed"}
 """What the role `alerts` moves: `test_alerts`."""
-OF_DECIDE = set(CATALOGUE) - OF_HISTORY - ON_FAILURE - OF_ALERTS
+ON_A_SWITCH = {"yupan_baseline_missing"}
+"""What `YUPAN_BASELINE=on` shows: `test_baseline`."""
+ON_A_FLOOD = {"yupan_works_dropped"}
+"""What moves when there are more works than fit: `test_cutovers`."""
+OF_DECIDE = set(CATALOGUE) - OF_HISTORY - ON_FAILURE - OF_ALERTS - ON_A_SWITCH - ON_A_FLOOD
 
 
 def families(text: str) -> dict[str, Family]:
