@@ -11,6 +11,7 @@ from agents.replay import Input, Line, Replay
 from agents.rules import load_checks
 from schemas.catalogue import EVENTS
 from schemas.fields import iso
+from tests.agents.desk_world import Counted
 
 T0 = 1_795_320_000_000
 S, MIN, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -267,6 +268,15 @@ def test_of_too_many_works_those_are_forgotten_first_that_are_over() -> None:
         gone += [name for name in (*before, f"new-{n}") if name not in windows]
     assert gone[:2] == ["0", "1"]
     assert gone[2].startswith("new-")
+
+
+def test_works_that_are_forgotten_for_want_of_room_are_counted() -> None:
+    counted = Counted()
+    world = World()
+    world.replay = Replay(load_checks(), counts=counted)
+    for n in range(MOST_WINDOWS + 2):
+        world.works(n, HOUR, 3 * HOUR, cutover_id=f"w-{n}")
+    assert counted.counts["yupan_works_dropped",] == 2
 
 
 def test_drift_of_works_is_not_repaired_by_itself() -> None:
