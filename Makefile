@@ -26,8 +26,8 @@ install: $(BIN)/.run-installed ## make .venv/bin/yupan, with the locked dependen
 run: install ## the demo on the embedded parts: broker Tansu, ClickHouse chDB (ARGS: of yupan demo)
 	@$(BIN)/yupan demo $(ARGS)
 
-test: lint ## style, types, import rules, then all tests (ARGS: of pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+test: lint ## style, types, import rules, then all tests, two files at a time (ARGS: of pytest; -n 0: one)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(BIN)/.dev-installed ## style, types and import rules only
 	@$(BIN)/ruff check .

@@ -199,7 +199,7 @@ def worst_waits() -> Any:
     auditing = Auditing()
     for number in range(MOST_STATES):
         name = f"subscription.{number}|".ljust(NAME, "很")
-        auditing.take(name, long(number, VALUE), number, region=long(number))
+        auditing.take(name, True, number, region=long(number))
     amounts = (("crm", "charge"), ("order", "payment"), ("crm", "gift"))
     for kind, (system, attribute) in enumerate(amounts, 1):
         for number in range(MOST_WAITS + 1):
