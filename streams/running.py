@@ -45,7 +45,7 @@ def _has_terminal() -> bool:
 
 
 def hold_hang_ups() -> None:
-    """Keep SIGHUP for later: it would end a process that is only starting. Children that are started now do so, too."""
+    """Keep SIGHUP for later: it would end a process that is only starting."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from schemas.errors import PartError, UsageError, YupanError
 from streams.parts.part import Part, say
 from streams.parts.ports import HOST, free_port
-from streams.running import hold_hang_ups, take_hang_ups, until_signalled
+from streams.running import until_signalled
 from streams.settings import Settings
 from streams.topology import roles
 
@@ -41,6 +41,7 @@ class Worker(Part):
 
     start_s = 60.0
     remedy = "its log says why"
+    holds_hang_ups = True
 
     def __init__(self, role: str, number: int, settings: Mapping[str, str], directory: Path, metrics: str = "") -> None:
         """`metrics`: the address of its metrics; without one it gets a free port."""
@@ -63,11 +64,7 @@ class Worker(Part):
     def launch(self) -> None:
         """Start the process and remember when."""
         self.started_at = time.monotonic()
-        hold_hang_ups()
-        try:
-            super().launch()
-        finally:
-            take_hang_ups()
+        super().launch()
 
     def wait_ready(self) -> None:
         """See `Part`. Raises the error with which the worker has ended, in its own words."""

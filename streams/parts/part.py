@@ -39,6 +39,8 @@ class Part:
     name = "part"
     start_s = 30.0
     remedy = "see its log"
+    holds_hang_ups = False
+    """Whether the program itself takes SIGHUP from the time on when it is ready for it (`streams.running`)."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self._given = directory
@@ -116,7 +118,9 @@ class Part:
         try:
             self.prepare()
             with self.log.open("ab") as log:
-                self._process = _FORKER.submit(_fork, self.command(), log.fileno(), self.environment()).result()
+                self._process = _FORKER.submit(
+                    _fork, self.command(), log.fileno(), self.environment(), self.holds_hang_ups
+                ).result()
         except OSError as error:
             raise PartError(f"{self.name} could not be started: {error}; {self.remedy}") from error
 
@@ -185,7 +189,7 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _fork(command: list[str], log: int, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _fork(command: list[str], log: int, extra: Mapping[str, str], holds_hang_ups: bool) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -193,15 +197,17 @@ def _fork(command: list[str], log: int, extra: Mapping[str, str]) -> subprocess.
         stderr=subprocess.STDOUT,
         env={**os.environ, **extra},
         start_new_session=True,  # Ctrl-C goes to us alone, who stop the parts in order
-        preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - two system calls, no lock
+        preexec_fn=_die_with_parent(os.getpid(), holds_hang_ups),  # noqa: PLW1509 - system calls, no lock
     )
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def _die_with_parent(parent: int, holds_hang_ups: bool) -> Callable[[], None]:
     """Return what the child runs before the program: the kernel shall kill it when we end, however we end."""
 
     def arm() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if holds_hang_ups:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         if os.getppid() != parent:  # we ended between fork and prctl
             os._exit(1)
 

@@ -33,6 +33,7 @@ from sinks import history
 from sinks.history import rows_of
 from sinks.tables import TABLES
 from streams import topology
+from streams.engine.deadlines import PREFIX as DUE
 from streams.settings import Settings
 from tests.faults import checks
 from tests.faults.judge import Findings
@@ -269,8 +270,8 @@ def dead_letters(records: Iterable[Record]) -> Counter[Any]:
 def due(ledger: Mapping[tuple[int, str], Any]) -> Iterator[tuple[int, str, str, int]]:
     """The armed deadlines in a ledger."""
     for (number, key), record in ledger.items():
-        if key.startswith("~due/") and key != f"~due/{TICKER}":
-            armed = ((number, key.removeprefix("~due/"), name, at) for name, at, _ in record or ())
+        if key.startswith(DUE) and key != DUE + TICKER:
+            armed = ((number, key.removeprefix(DUE), name, at) for name, at, _ in record or ())
             yield from (deadline for deadline in armed if not _is_of_the_clock(deadline[2]))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sinks.admin import Admin
 from sinks.clickhouse import ClickHouse, open_clickhouse
 from sinks.migrate import migrate
+from streams.engine.deadlines import PREFIX as DUE
 from streams.parts.clickhouse_server import ClickHouseServer
 from streams.parts.kafka import Kafka
 from streams.parts.ports import HOST, free_port
@@ -36,6 +37,8 @@ class Ground:
         self.server = ClickHouseServer()
         self.heads: dict[tuple[int, str], Any] = {}
         """The ledger's records that belong to no customer, left behind by the runs so far."""
+        self.earlier: set[str] = set()
+        """Whose deadlines the runs so far have left armed: some fall due in a later run, beside others of theirs."""
         self.clickhouse: ClickHouse
         self.reader: Reader
         self.proxies: dict[str, Proxy] = {}
@@ -97,6 +100,7 @@ class Ground:
     def remember(self, changes: Mapping[tuple[int, str], Any]) -> None:
         """Keep what a run has left for the next."""
         self.heads |= {place: record for place, record in changes.items() if place[1].startswith(LISTS)}
+        self.earlier |= {key.removeprefix(DUE) for _, key in changes if key.startswith(DUE)}
 
 
 def set_clock(directory: Path, ms: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from schemas.catalogue import EVENTS
 from sinks.groups import Place
+from streams.engine.deadlines import PREFIX as DUE
 from tests.faults.answer import Answer, dead_letters, due, held, known, sent
 from tests.faults.faults import Fault
 from tests.faults.ground import Ground
@@ -83,7 +84,8 @@ def _examine(
     def looked() -> tuple[Verdict, Sequence[Record]]:
         records = ground.reader.read(marks)
         answer = expected(records, workload, ground.heads, base)
-        return judge(answer, found(records, all_rows(ground.clickhouse, base), workload.ordered)), records
+        rows = all_rows(ground.clickhouse, base)
+        return judge(answer, found(records, rows, workload.ordered, earlier=ground.earlier)), records
 
     scene.sleep(max(0.0, (base + DUE_MS + TOLD_MS) / 1_000 - time.time()))
     until = time.monotonic() + FOLLOWS_S
@@ -101,14 +103,16 @@ def expected(
     return {**Answer(heads).decide(records, base + AFTER_MS), "story": story}
 
 
-def found(records: Sequence[Record], rows: Iterable[TableRow], ordered: bool = True) -> Findings:
-    """What is there."""
+def found(
+    records: Sequence[Record], rows: Iterable[TableRow], ordered: bool = True, *, earlier: Set[str] = frozenset()
+) -> Findings:
+    """What is there; without the deadlines of `earlier` runs' customers."""
     ledger, story = changes(records), known(records)
     return {
         **sent((r.topic, r.partition, r.value, r.headers) for r in records if r.topic in EVENTS),
         "dead letter": dead_letters(records),
-        "ledger": held({place: record for place, record in ledger.items() if not place[1].startswith("~due/")}),
-        "deadline": Counter(due(ledger)),
+        "ledger": held({place: record for place, record in ledger.items() if not place[1].startswith(DUE)}),
+        "deadline": Counter(deadline for deadline in due(ledger) if deadline[1] not in earlier),
         "row": Counter(rows),
         "story": story if ordered else _sure(story),
     }

@@ -28,6 +28,10 @@ os.write(OUT, b"ended\\n")
 """
 
 
+DEFAULT = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+"""These tests may run under nohup themselves."""
+
+
 class Looping:
     """A process like `yupan dev`, with or without a terminal of its own."""
 
@@ -35,7 +39,12 @@ class Looping:
         self.master, slave = pty.openpty()
         self.out, into = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", before + LOOP.replace("OUT", str(into)), "terminal" if terminal else "none"],
+            [
+                sys.executable,
+                "-c",
+                DEFAULT + before + LOOP.replace("OUT", str(into)),
+                "terminal" if terminal else "none",
+            ],
             stdin=slave if terminal else subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             pass_fds=(into,),

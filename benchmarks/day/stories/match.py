@@ -154,9 +154,9 @@ def twice(d: Deal) -> None:
     """Taken again under another id, and given back later."""
     at = d.at + 4 * MINUTE
     ended = d.later(at)
-    d.drift(d.owe(d.at, d.amount), at, ended, f"{d.paid}.too_much")
+    d.owe(d.at, d.amount)
     d.pay(d.soon(), d.amount)
-    d.pay(at, d.amount)
+    d.drift(d.pay(at, d.amount), at, ended, f"{d.paid}.too_much")
     d.pay(ended, -d.amount)
 
 
