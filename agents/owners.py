@@ -53,10 +53,12 @@ def told(shell: Shell, batch: Batch, event: Event) -> None:
 
 def changed(shell: Shell, batch: Batch, msisdn: str, why: Why) -> None:
     """Withdraw the reminders of all that is an earlier owner's. `why`: its id is that of what has changed the owner."""
+    held = open_reminders(batch.get(reminders_key(msisdn)))
+    of_anomalies = {name: reminder for name, reminder in held.items() if reminder["kind"] == "ANOMALY"}
+    if not of_anomalies:
+        return
     waits = Waits(batch, msisdn)
-    for reminder_id, reminder in open_reminders(batch.get(reminders_key(msisdn))).items():
-        if reminder["kind"] != "ANOMALY":
-            continue
+    for reminder_id, reminder in of_anomalies.items():
         wait = waits.get(waits.find(reminder["source_id"]) or "")
         anomaly = None if wait is None else wait["open"]
         opened_at = reminder["occurred_at"] if anomaly is None else anomaly["opened_at"]

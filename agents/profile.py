@@ -92,8 +92,10 @@ def owner_since(profile: Profile | None, at: int) -> int | None:
 def has_left(profile: Profile | None, at: int) -> bool:
     """Whether the owner as of `at` has left."""
     left = fact(profile, "left_at", at)
+    if left is None:
+        return False
     since = owner_since(profile, at)
-    return left is not None and (since is None or left[0] >= since)
+    return since is None or left[0] >= since
 
 
 def next_moment(profile: Profile | None, at: int) -> int | None:

@@ -10,7 +10,7 @@ of the newest that is over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -94,6 +94,11 @@ class Known:
         profile: Profile | None = self._get(f"profile/{self.msisdn}")
         return profile
 
+    @property
+    def listed(self) -> Iterable[str]:
+        """The lists on which the customer is, or ever was."""
+        return self.profile["lists"] if self.profile else ()
+
     @cached_property
     def since(self) -> int:
         """Since when the present owner has the number; 0: as far back as we know."""
@@ -119,10 +124,15 @@ class Known:
         found = fact(self.profile, name, self.at)
         return None if found is None else found[0]
 
-    @property
+    @cached_property
     def is_customer(self) -> bool:
         """Whether the owner has not left."""
         return not has_left(self.profile, self.at)
+
+    @cached_property
+    def next_moment(self) -> int | None:
+        """When ownership may change although nothing comes."""
+        return next_moment(self.profile, self.at)
 
     def entry(self, name: str) -> dict[str, Any] | None:
         """The entry that makes the customer a member of a list."""
@@ -132,7 +142,7 @@ class Known:
     def next_change(self, name: str) -> int | None:
         """When membership or ownership may change although nothing comes."""
         held_of_it, head = self._list(name)
-        moments = lists.next_change(held_of_it, head, self.at), next_moment(self.profile, self.at)
+        moments = lists.next_change(held_of_it, head, self.at), self.next_moment
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _list(self, name: str) -> tuple[lists.Held | None, lists.Head | None]:

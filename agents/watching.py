@@ -58,25 +58,29 @@ class Watching:
     def state(self, batch: Batch, event: Event, name: str) -> None:
         """A state of a customer is another one."""
         names = self.conclusions.checks.reminding(name)
-        if names and self._may_change(batch, event, names):
+        if names and self._may_change(self._known(batch, event), batch, names):
             self._look(batch, event.record["msisdn"], names, _cause(event))
 
-    def _may_change(self, batch: Batch, event: Event, names: Iterable[str]) -> bool:
-        """What most changes of a status are spared: nothing stands, and no rule says that it should."""
-        msisdn, rules = event.record["msisdn"], self.conclusions.checks.watches
-        if batch.get(standing_key(msisdn)) is not None:
+    def _may_change(self, known: Known, batch: Batch, names: Iterable[str]) -> bool:
+        """What most changes are spared: nothing stands or is to come, and no rule says that it should."""
+        rules = self.conclusions.checks.watches
+        if batch.get(standing_key(known.msisdn)) is not None:
             return True
-        known = Known(batch.get, msisdn, max(batch.now(), event.occurred_at))
         return any(rules[name].rule.find(known) != NOTHING for name in names)
+
+    def _known(self, batch: Batch, event: Event) -> Known:
+        return Known(batch.get, event.record["msisdn"], max(batch.now(), event.occurred_at))
 
     def facts(self, batch: Batch, event: Event) -> None:
         """Facts of a customer have come."""
-        facts = event.record["facts"]
+        facts, known = event.record["facts"], self._known(batch, event)
+        listed = [name for name in known.listed if name.startswith(WATCH)]
         if not facts.keys().isdisjoint(TIMES):  # another owner, perhaps
-            names: Iterable[str] = self._all(batch, event.record["msisdn"])
+            names = {*self.conclusions.checks.watches, *listed}
         else:
             names = {name for fact in facts for name in self.conclusions.checks.reminding(f"fact.{fact}")}
-        self._look(batch, event.record["msisdn"], sorted(names), _cause(event))
+        if listed or known.next_moment is not None or self._may_change(known, batch, names):
+            self._look(batch, known.msisdn, sorted(names), _cause(event))
 
     def entry(self, batch: Batch, event: Event, *, is_first: bool) -> None:
         """An entry of a list has come, or its end. `is_first`: nothing was known of this list and customer."""
@@ -118,12 +122,6 @@ class Watching:
         cause = Cause(*members.cause(batch, name))
         for msisdn in members.page(batch, name, number):
             self._look(batch, msisdn, (name,), cause)
-
-    def _all(self, batch: Batch, msisdn: str) -> set[str]:
-        """All watch lists that may say something of a customer."""
-        profile = batch.get(f"profile/{msisdn}")
-        listed = profile["lists"] if profile else ()
-        return {*self.conclusions.checks.watches, *(name for name in listed if name.startswith(WATCH))}
 
     # --- what is to be done
 
