@@ -103,7 +103,8 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
     from agents.replay import Replay
     from agents.rules import Check, Checks
     from agents.watch_files import WatchList
-    from streams.event_lines import all_before, fed, opened
+    from schemas.fields import iso
+    from streams.event_lines import fed, opened
     from streams.wording import counted
 
     settings, checks = _load()
@@ -118,14 +119,15 @@ def replay(names: tuple[str, ...], as_json: bool, until: str | None, only: tuple
         settings.timezone,
         language=settings.language,
     )
-    with opened(file) as given:
-        lines = given if end is None else all_before(end, given, settings.country_code)
+    with opened(file) as lines:
         for found in fed(run, lines):
             if isinstance(found, str):
                 bad += 1
                 click.echo(found, err=True)
             else:
                 click.echo(_printed(found, as_json, settings.language))
+    if end is not None and end < run.clock:
+        click.echo(f"--until: is before the newest event, of {iso(run.clock)}, where the clock stays", err=True)
     for line in run.finish(end):
         click.echo(_printed(line, as_json, settings.language))
     if bad:
