@@ -98,13 +98,19 @@ class Worker(Part):
         self.launch()
         return ended
 
-    def reload(self) -> str:
-        """Have it read its checks anew; what its log says of that."""
+    def reload(self) -> int:
+        """Have it read its checks anew; from where on its log tells what has become of that."""
         known = self.log.stat().st_size
         self.send(signal.SIGHUP)
+        return known
+
+    def reloaded(self, known: int) -> str:
+        """What its log says, from `known` on, of the checks that it was to read anew."""
         give_up = time.monotonic() + RELOAD_S
         while time.monotonic() < give_up:
-            said = self.log.read_bytes()[known:].decode("utf-8", "replace").partition(RELOADED)
+            with self.log.open("rb") as log:
+                log.seek(known)
+                said = log.read().decode("utf-8", "replace").partition(RELOADED)
             if said[1] and "\n" in said[2]:
                 return RELOADED + said[2].partition("\n")[0]
             time.sleep(0.1)
@@ -177,9 +183,9 @@ class Supervisor:
 
     def reload(self) -> None:
         """Have those that decide read their checks anew."""
-        for worker in self.workers:
-            if worker.role == "decide" and worker.alive:
-                say(f"{worker.name}: {worker.reload()}")
+        asked = [(worker, worker.reload()) for worker in self.workers if worker.role == "decide" and worker.alive]
+        for worker, known in asked:
+            say(f"{worker.name}: {worker.reloaded(known)}")
 
     def stop(self) -> None:
         """Stop all, at the same time."""

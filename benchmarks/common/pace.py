@@ -30,6 +30,6 @@ def pace() -> float:
     return min(max(FIT_US * EVENTS / 1e6 / best, LEAST), MOST)
 
 
-def paced(events: int, least: int = 0) -> int:
-    """So many of `events`, in ten thousands, as take as long here as these did there; `least` on any machine."""
-    return max(round(events * pace() / 10_000) * 10_000, least, 10_000)
+def paced(events: int) -> int:
+    """So many of `events`, in ten thousands, as take as long here as these did there."""
+    return max(round(events * pace() / 10_000) * 10_000, 10_000)

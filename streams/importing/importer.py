@@ -84,19 +84,19 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
     mapping = mappings.load(order.mapping)
     _spare_inputs(order)
     with Table(order.file, order.encoding or mapping.encoding, mapping.delimiter) as table:
-        program = Program(mapping, table.header, _surroundings(order, mapping, settings))
+        around = _surroundings(order, mapping, settings)
+        program = Program(mapping, table.header, around)
         producer = None if order.dry_run else _producer(mapping, settings)
         with Bars(table.size) as bars, rejects_to(order.rejects, tell, table.header) as rejects:
             words = Words(once=order.snapshot)
             job = Job(table, program, producer or Nowhere(), rejects, words, LeftOut() if order.complete else None)
             tally = job.run(lambda so_far: bars.read(table.position(), so_far))
-            at = _file_time(order, settings.timezone)
             complete = order.complete and not tally.rejected  # a row that cannot be used is not left out
             if complete:
                 with closing(open_clickhouse(settings.clickhouse)) as db:
-                    job.complete(db, at, lambda so_far: bars.read(table.position(), so_far))
+                    job.complete(db, around.file_time, lambda so_far: bars.read(table.position(), so_far))
             if producer is not None and order.snapshot:
-                _tell_baseline(producer, tally, at)
+                _tell_baseline(producer, tally, around.file_time)
             for line in words.warnings():
                 tell(line)
             state = "nothing was sent" if producer is None else _finish(producer, order, settings, bars)
