@@ -61,7 +61,6 @@ class Input(NamedTuple):
 def parse(text: str) -> Input:
     """An input line, JSON `{"topic", "record", "id"?, "source"?}`. Raises `RecordError`, which names the field."""
     data = json_lines.parse(text)
-    json_lines.check_once(text)
     for name in data:
         if name not in Input._fields:
             raise RecordError("bad_value", f"no such field; known are {', '.join(Input._fields)}", name)

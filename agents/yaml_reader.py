@@ -19,6 +19,7 @@ _SPAN = re.compile(r"(\d{1,15}) ?(ms|s|min|h|d)").fullmatch
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%").fullmatch
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PLAIN = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
+_TABLES = frozenset(f"tag:yaml.org,2002:{name}" for name in ("map", "seq"))
 
 
 class FileError(UsageError):
@@ -85,6 +86,8 @@ class Item:
         """The node, which has to be of `kind`."""
         if not isinstance(self.node, kind):
             raise self.fail(f"should be {wanted}")
+        if isinstance(self.node, yaml.CollectionNode) and self.node.tag not in _TABLES:
+            raise self.fail(f"should be {wanted}, without a tag")
         return self.node
 
     def plain(self) -> str | int | float | bool | None:

@@ -51,25 +51,19 @@ class Lines:
 
 
 def parse(line: bytes | str) -> dict[str, Any]:
-    """One line as an object; a byte order mark before it is none of it. Raises `RecordError(not_json)`."""
+    """One line as an object; a byte order mark before it is none of it.
+
+    Raises `RecordError`: `not_json`; `bad_value` for a name that an object has twice, since readers disagree on it.
+    """
+    line = line.removeprefix(_BOM) if isinstance(line, bytes) else line.removeprefix("\ufeff")
     try:
-        data = _decode(line.removeprefix(_BOM) if isinstance(line, bytes) else line.removeprefix("\ufeff"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        data = _decode(line)
+        json.loads(line, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError) as error:  # msgspec's and of what is no UTF-8, too
         raise RecordError("not_json", str(error)) from None
     if type(data) is not dict:
         raise RecordError("not_json", "is no JSON object")
     return data
-
-
-def check_once(line: str) -> None:
-    """Refuse a line of JSON in which an object has a name twice: which one counts, its readers disagree about.
-
-    Raises `RecordError(bad_value)`, which names it.
-    """
-    try:
-        json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_each_once)
-    except (ValueError, RecursionError) as error:
-        raise RecordError("not_json", str(error)) from None
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

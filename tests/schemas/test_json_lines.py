@@ -126,3 +126,12 @@ def test_a_call_keeps_the_key_of_its_first_phase() -> None:
     assert key() == "8613800138000"
     assert key(call_id="c-2") == "c-2"
     assert key(call_id="c-2", msisdn="13800138000") == "c-2"
+
+
+@pytest.mark.parametrize("within", ["", "details"], ids=["line", "object in it"])
+def test_a_name_that_stands_twice_is_refused_since_readers_disagree_which_one_counts(within: str) -> None:
+    twice = '"value": "active", "value": "suspended"'
+    line = state_line(details={}).replace('"details": {}', f'"details": {{{twice}}}' if within else twice)
+    with pytest.raises(RecordError) as raised:
+        read(line)
+    assert (raised.value.reason, raised.value.field) == ("bad_value", "value")
