@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import PartError
-from sinks.clickhouse import SETTING, Params, RefusedError, Row, clean, code_of, fault, insert_into, render
+from sinks.statements import SETTING, Params, RefusedError, Row, clean, code_of, fault, insert_into, render
 
 DATABASE = "yupan"
 

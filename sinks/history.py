@@ -11,7 +11,8 @@ from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from schemas.fields import is_msisdn
-from sinks.clickhouse import ClickHouse, RefusedError
+from sinks.clickhouse import ClickHouse
+from sinks.statements import RefusedError
 from sinks.tables import TABLES, Cell, cells
 
 _MONTH = 2_629_800_000

@@ -7,7 +7,8 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from schemas.errors import PartError
-from sinks.clickhouse import ClickHouse, NotMigratedError
+from sinks.clickhouse import ClickHouse
+from sinks.statements import NotMigratedError
 
 _LOG = """
 CREATE TABLE IF NOT EXISTS migrations (`name` String, `applied_at` DateTime DEFAULT now())

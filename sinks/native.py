@@ -11,17 +11,7 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ServerException, TypeMismatchError
 
 from schemas.errors import PartError
-from sinks.clickhouse import (
-    NotMigratedError,
-    Params,
-    RefusedError,
-    Row,
-    clean,
-    fault,
-    insert_into,
-    render,
-    unreachable,
-)
+from sinks.statements import NotMigratedError, Params, RefusedError, Row, clean, fault, insert_into, render, unreachable
 
 # The driver logs every failed attempt with its traceback; we say in one line what went wrong.
 logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)

@@ -11,7 +11,8 @@ from string import ascii_lowercase
 from typing import Any
 
 from sinks.calls import CALL, status
-from sinks.clickhouse import ClickHouse, Params
+from sinks.clickhouse import ClickHouse
+from sinks.statements import Params
 from sinks.tables import record, select
 
 _LATER = "arrived_at DESC, arrival_offset DESC"

@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 
 from schemas.errors import PartError, UsageError, YupanError
-from sinks.clickhouse import NotMigratedError, Params, RefusedError, Row, render, unreachable
 from sinks.embedded import Embedded, decode_rows, encode_rows
+from sinks.statements import NotMigratedError, Params, RefusedError, Row, render, unreachable
 from sinks.tables import TABLES
 
 _HOST = "127.0.0.1"

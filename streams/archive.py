@@ -15,8 +15,9 @@ from schemas import headers as wire
 from schemas.dead_letter import DEAD_LETTER, dead_letter
 from schemas.errors import PartError, RecordError
 from schemas.fields import millis
-from sinks.clickhouse import ClickHouse, Params, Row
+from sinks.clickhouse import ClickHouse
 from sinks.history import HistoryWriter, RefusedRow
+from sinks.statements import Params, Row
 from streams.engine.batch import Output
 from streams.engine.deadletters import DeadLetterLimit
 from streams.metrics import Metrics

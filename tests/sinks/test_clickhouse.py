@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from schemas.errors import PartError, UsageError, YupanError
-from sinks.clickhouse import NotMigratedError, RefusedError, fault, open_clickhouse
+from sinks.clickhouse import open_clickhouse
+from sinks.statements import NotMigratedError, RefusedError, fault
 from sinks.tables import TABLES, cells
 from tests.sinks.conftest import Event
 

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.errors import PartError
 from sinks import queries
-from sinks.clickhouse import RefusedError
 from sinks.history import TOPICS, HistoryWriter, first_wins, rows_of
+from sinks.statements import RefusedError
 from tests.sinks.conftest import Event
 
 ME = "8613800138000"
