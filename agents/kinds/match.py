@@ -158,7 +158,7 @@ class Match:
 
     def _done(self, sums: Sums) -> bool:
         """Whether as much was taken as is due; a one-sided check does not mind what was never due."""
-        return _is_settled(sums) or (not self.two_sided and not sums[0])
+        return _is_settled(sums) or (not self.two_sided and not hundredths(sums[0] or 0))
 
     def _evidence(self, sums: Sums) -> dict[str, str]:
         return {name: _yuan(amount) for name, amount in zip(self.watches, sums, strict=True)}
@@ -185,13 +185,11 @@ def _is_settled(sums: Sums) -> bool:
 def _too_much(sums: Sums) -> bool:
     """Taken is more than due (given back, than to be given back); what is not due at all may become so in time."""
     due, taken = sums
-    if not due or taken is None or _is_settled(sums):
-        return False
-    return _more(due, taken)
+    return taken is not None and bool(hundredths(due or 0)) and _more(due or 0, taken)
 
 
 def _more(due: int, taken: int) -> bool:
-    return taken > due if due >= 0 else taken < due
+    return taken > due if hundredths(due) >= 0 else taken < due
 
 
 def _is_idle(wait: Wait) -> bool:

@@ -83,14 +83,18 @@ class CatchingUp(Replay):
 
 def ours(checks: Checks, events: list[Told], kind: type[Replay] = Replay) -> Story:
     """What we decide. Times of events and of the story are minutes."""
+    return story_of(lines_of(checks, events, kind))
+
+
+def lines_of(checks: Checks, events: list[Told], kind: type[Replay] = Replay) -> list[dict[str, Any]]:
+    """The same, as `yupan checks replay` prints it."""
     replay = kind(checks, exchanged=True)  # what is open is judged again, which decides nothing
     lines = []
     for event in events:
         fields = {name: value for name, value in event.items() if name not in ("id", "at", "topic")}
         record = EVENTS[event["topic"]].from_json({**fields, "occurred_at": START + round(event["at"] * MIN)})
         lines += replay.feed(Input(event["topic"], record, event["id"]))
-    lines += replay.finish()
-    return story_of(lines)
+    return [*lines, *replay.finish()]
 
 
 def of(story: Story, whom: str) -> Story:

@@ -21,9 +21,12 @@ from tests.agents.histories import (
     Told,
     arranged,
     caught_up,
+    check,
     compared,
+    lines_of,
     repeated,
     small,
+    story_of,
 )
 
 # --- follow
@@ -231,6 +234,20 @@ def test_match_decides_as_the_reference_does(two_sided: bool) -> None:
     rule = Match("x", Matched.WITHIN * MIN, "crm.charge", "ocs.charge", two_sided=two_sided)
     decided = compared(amounts(), rule, lambda events: Matched(two_sided=two_sided).run(events))
     assert decided == {"OPEN", "RESOLVED", "WITHDRAWN"}
+
+
+@pytest.mark.parametrize("rest", [0.001, -0.001])
+def test_what_is_due_as_a_part_of_a_fen_is_not_due(rest: float) -> None:
+    told = {"topic": STATE, "msisdn": CUSTOMERS[0], "attribute": "charge", "transaction": "T", "at": 0}
+    amounts = [("crm", 10 + rest), ("crm", -10), ("ocs", 10)]
+    events = [{**told, "id": f"e-{n}", "system": system, "value": value} for n, (system, value) in enumerate(amounts)]
+    closing = {**told, "id": "later", "system": "vas", "value": 0, "at": 2 * Matched.WITHIN}
+    for two_sided in (True, False):
+        rule = Match("x", Matched.WITHIN * MIN, "crm.charge", "ocs.charge", two_sided=two_sided)
+        lines = lines_of(check(rule), [*events, closing])
+        alerts = [line["cause_code"] for line in lines if line["kind"] == "alert"]
+        assert alerts == (["ocs.charge.too_much"] if two_sided else [])
+        assert story_of(lines) == ([(CUSTOMERS[0], Matched.WITHIN, "OPEN", Matched.WITHIN)] if two_sided else [])
 
 
 # --- streak
