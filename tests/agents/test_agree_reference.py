@@ -13,7 +13,7 @@ from agents.kinds.agree import Agree
 from agents.replay import Input, Replay
 from agents.rules import SHIPPED, Check, Checks, read_file
 from schemas.catalogue import EVENTS
-from tests.agents.histories import CatchingUp, Lives, Story, story_of
+from tests.agents.histories import HISTORIES, SEED, CatchingUp, Lives, Story, story_of
 
 START = 1_767_225_600_000
 MIN = 60_000
@@ -242,8 +242,8 @@ def test_agree_decides_as_the_reference_does(world: str) -> None:
     checks = check(rule)
     decided = set()
 
-    @seed(20261122)
-    @settings(max_examples=1_500, deadline=None, database=None)
+    @seed(SEED)
+    @settings(max_examples=max(HISTORIES, 1_500), deadline=None, database=None)
     @given(histories(forms))
     def compare(events: History) -> None:
         expected = Reference(agrees).run(events, names)
@@ -261,8 +261,8 @@ def test_a_worker_that_catches_up_decides_the_same_in_the_same_order() -> None:
     rule, _, _, forms = WORLDS["mapping"]
     checks = check(rule)
 
-    @seed(20261122)
-    @settings(max_examples=1_000, deadline=None, database=None)
+    @seed(SEED)
+    @settings(max_examples=max(HISTORIES, 1_000), deadline=None, database=None)
     @given(histories(forms).map(lambda events: sorted(events, key=lambda event: event["at"])))
     def compare(events: History) -> None:
         in_time = ours(checks, events)
