@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from agents.verdicts import (
-    CHECK_CHANGED,
-    EVIDENCE_CHANGED,
-    Due,
-    Open,
-    Outcome,
-    Rule,
-    Verdict,
-    Wait,
-    on_deadline,
-)
+from agents.verdicts import CHECK_CHANGED, EVIDENCE_CHANGED, Due, Outcome, Rule, Verdict, on_deadline
+from agents.waiting import Open, Wait
 
 EVERY = 3_600_000
 """Milliseconds after which an open anomaly is judged again."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from agents.rules import Check
 from agents.texts import NEVER_SEEN, fill, span_text
-from agents.verdicts import Decision, Open
+from agents.verdicts import Decision
+from agents.waiting import Open
 
 TOPIC = "yupan.anomaly.v1"
 UNTOLD = "–"

@@ -13,12 +13,13 @@ from typing import Any
 from agents import anomalies, life, shadow
 from agents.conclude import Conclusions
 from agents.event import Event
-from agents.joining import Group, join
+from agents.joining import Group, entered, join
 from agents.ports import Batch, Fired
 from agents.rules import Check
 from agents.shell import Shell
 from agents.usage import RATE, begin_ticking, counted_key
-from agents.verdicts import CHECK_CHANGED, AreaChange, AreaRule, Decision, Open, Rates, since_of
+from agents.verdicts import CHECK_CHANGED, AreaChange, AreaRule, Decision, since_of
+from agents.waiting import Open, Rates
 
 DEADLINE = "rate/"
 """What the names of our deadlines begin with; the check's id follows."""
@@ -126,13 +127,16 @@ class Areas:
         check, decisions = self.conclusions.checks.by_id[check_id], []
         rates: Rates = {**change.rates, "rule": check.shape}
         for decided in change.decisions:
-            decision = life.placed(decided, rates.get("former"), shadow=check.mode == shadow.SHADOW)
+            decision = life.placed(decided, rates.get("resolved"), shadow=check.mode == shadow.SHADOW)
             decisions.append(decision)
             if decision.status in life.ENDED:
-                rates = {**rates, "former": life.former_of(decision)}
+                rates = {**rates, "resolved": life.former_of(decision)}
             elif rates["open"] is not None:
                 rates = {**rates, "open": decision.anomaly}
         known = held["checks"].get(check_id)
+        joins = entered(_group(area, known and known["open"]), _group(area, rates["open"])) if decisions else None
+        if joins is not None:
+            rates = {**rates, "open": joins}
         batch.put(_key(area), {**held, "checks": {**held["checks"], check_id: rates}})
         if change.due is not None:
             batch.arm(area, DEADLINE + check_id, change.due, self.topics)

@@ -53,8 +53,8 @@ class Baseline:
         self._shown: set[str] = set()
 
     def is_in(self, batch: Batch, rule: Rule, exported: Set[str]) -> bool:
-        """Whether the exports of all systems that a rule reads are in, as far as there are any."""
-        return not _missing(batch, {name.partition(".")[0] for name in rule.watches} & exported)
+        """Whether the exports of all systems that a rule compares, or adds up, are in, as far as there are any."""
+        return not _missing(batch, {name.partition(".")[0] for name in rule.compares or rule.watches} & exported)
 
     def show(self, batch: Batch, exported: Set[str]) -> None:
         """Tell for which systems checks are silent, as far as this partition knows."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from agents import again, anomalies, life, owners, reminders, shadow
 from agents.baseline import Baseline
-from agents.cutover import collecting, healing
+from agents.cutover import healing
 from agents.event import Event
 from agents.gone import gone
-from agents.joining import Group, bring, group_of, join
+from agents.joining import Group, belonging, bring, group_of, join
 from agents.ports import Batch, Fired, rearm
 from agents.reminding import Why, remind, withdraw
 from agents.repair import asked, due_of, held_back, may_help, words_of
@@ -27,15 +27,14 @@ from agents.verdicts import (
     Change,
     Decision,
     Due,
-    Open,
     Outcome,
     Rule,
     Verdict,
-    Wait,
     on_deadline,
     on_event,
     since_of,
 )
+from agents.waiting import Open, Wait
 from agents.waits import Waits
 from schemas.masking import mask
 
@@ -144,7 +143,7 @@ class Conclusions:
         outcome = again.judged(rule, due, wait, wait["open"])
         if outcome.decisions:
             self._conclude(batch, check, waits, name, outcome, None)
-        if outcome.wait is not None:
+        if again.is_due(outcome.wait):
             later = max(batch.now(), due.at) + again.EVERY
             batch.arm(waits.msisdn, again.DEADLINE + name, later, again.READS)
 
@@ -240,7 +239,9 @@ class Conclusions:
             outcome = life.continued(outcome, former, shadow=silent)
             waits.remember(name, outcome.decisions)
         before = waits.get(name)
-        outcome = self._begin(batch, check, waits.msisdn, self._collect(batch, check, before, outcome))
+        if rule is not None and outcome.decisions:
+            outcome = belonging(check, rule, batch.get(CUTOVERS), before, outcome)
+        outcome = self._begin(batch, check, waits.msisdn, outcome)
         if outcome.wait is not before:
             waits.set(name, outcome.wait, None if rule is None else check)
         reads = () if rule is None else rule.reads  # without a rule nothing is waited for
@@ -262,20 +263,6 @@ class Conclusions:
             batch.arm(msisdn, again.DEADLINE + name, again.first_at(msisdn, now), again.READS)
         else:
             batch.disarm(msisdn, again.DEADLINE + name)
-
-    def _collect(self, batch: Batch, check: Check, before: Wait | None, outcome: Outcome) -> Outcome:
-        """What opens is part of the works in whose window it began; so is what is open and begins anew, or no more."""
-        wait = outcome.wait
-        if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]) or not outcome.decisions:
-            return outcome
-        if before is not None and before["open"] is not None and before["since"] == wait["since"]:
-            return outcome
-        known = batch.get(CUTOVERS)
-        reads = self.checks.rules[check.id].watches
-        works = known and collecting(known["windows"], reads, wait["region"], wait["since"])
-        anomaly: Open = {**wait["open"]}
-        anomaly.pop("cutover", None)
-        return outcome._replace(wait={**wait, "open": {**anomaly, "cutover": works} if works else anomaly})
 
     def _begin(self, batch: Batch, check: Check, msisdn: str, outcome: Outcome) -> Outcome:
         """What has just opened asks for a slot in which it may be repaired, but for what is part of works."""
@@ -317,7 +304,7 @@ class Conclusions:
 
     def _join(self, batch: Batch, check: Check, msisdn: str, before: Wait | None, outcome: Outcome) -> None:
         """Bring what is open, or is so no more, to its incident."""
-        groups, decision = (group_of(check, before), group_of(check, outcome.wait)), outcome.decisions[-1]
+        groups, decision = (group_of(before), group_of(outcome.wait)), outcome.decisions[-1]
         join(self.shell, batch, check, groups, decision, mask(msisdn))
         if before is not None and groups[0] is not None and decision.status == "RESOLVED":
             self._heal(batch, check, before, groups[0], decision)

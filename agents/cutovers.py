@@ -233,7 +233,7 @@ def with_change(closing: Closing, record: Mapping[str, Any]) -> Closing:
     joins = change == "JOINS"
     opened, still = closing["checks"].get(check, [0, 0])
     still = max(0, still + (1 if joins else -1))
-    opened = max(opened + (joins and not record["again"]), still)
+    opened = max(opened + (joins and not record["again"]) - bool(record["moves"]), still)
     examples = shown(closing["examples"], record["example"]) if joins else closing["examples"]
     return {**closing, "checks": {**closing["checks"], check: [opened, still]}, "examples": examples}
 

@@ -13,7 +13,6 @@ from agents import calls, contacts, lists, owners, pops, tasks, tickets
 from agents.event import Event
 from agents.ports import Batch, Fired
 from agents.profile import check_room, with_entry, with_facts
-from agents.reminding import Why
 from agents.segments import LISTS, ORDER, Segment, segment_at
 from agents.shell import Shell
 from agents.texts import short
@@ -200,8 +199,7 @@ class Profiles:
     def _fired(self, batch: Batch, fired: Fired) -> None:
         """A number has another owner, or watch lists are to be judged."""
         if fired.name == owners.DEADLINE:
-            why = Why(f"{fired.customer}|{fired.due_at}", fired.due_at)
-            owners.changed(self.shell, batch, fired.customer, why)
+            owners.fired(self.shell, batch, fired)
         else:
             self.watching.fired(batch, fired)
 

@@ -21,6 +21,8 @@ REMEMBERED = 3_600_000
 """Milliseconds after its end in which an incident that comes back is the same one."""
 AGAIN = 86_400_000
 """Milliseconds after which one that fires is told again; less than the topic of alerts keeps."""
+SOONEST = 1_000
+"""Milliseconds after which one that is too small is looked at again, at least."""
 LOOK = 3_600_000
 """Milliseconds after which one that is too small is looked at again, at most: its file may say less by then."""
 RANK = ("WARNING", "MINOR", "MAJOR", "CRITICAL")
@@ -144,7 +146,7 @@ def _gathers(incident: Incident, at: int, alerting: Alerting, before: int) -> Ch
     """One that is not told yet is looked at when it has lasted. `before`: how many were open until now."""
     due = at + alerting.wait
     if incident["open"] < alerting.at_least:
-        due = at + max(alerting.wait, min(at - incident["first_at"], LOOK))
+        due = at + max(alerting.wait, SOONEST, min(at - incident["first_at"], LOOK))
     elif before >= alerting.at_least and incident["due"] is not None:
         due = min(due, incident["due"])
     return Change(_with(incident, status="GATHERING", severity=_gravest(incident), due=due))

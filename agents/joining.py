@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from zlib import crc32
 
 from agents import anomalies, shadow
+from agents.cutover import collecting
 from agents.ports import Batch
 from agents.rules import Check
 from agents.shell import Shell
-from agents.verdicts import Decision, Open, Wait
+from agents.verdicts import Decision, Outcome, Rule
+from agents.waiting import Open, Wait
 
 INCIDENT = "yupan.internal.incident.v1"
+MOST_JOINED = 8
+"""Incidents and works of which an anomaly knows that it has joined them."""
 
 
 class Group(NamedTuple):
@@ -22,10 +27,24 @@ class Group(NamedTuple):
     cell: str | None = None
 
     @property
+    def name(self) -> str:
+        """A hash of what it is, which the anomaly keeps of it (`Open.joined`)."""
+        return f"{crc32(repr(self.key).encode()):x}"
+
+    @property
     def key(self) -> tuple[str | None, ...]:
         """What is equal for all that are one incident of a check; of works, one report has all that they began."""
         works = self.anomaly.get("cutover")
         return (works,) if works else (self.anomaly["cause_code"], self.region, self.cell)
+
+
+def entered(before: Group | None, after: Group | None) -> Open | None:
+    """What is open, with the incident or works that it joins noted; None: it joins none."""
+    if after is None or (before is not None and before.key == after.key):
+        return None
+    joined = dict(after.anomaly.get("joined", {}))
+    joined[after.name] = joined.pop(after.name, 0) + 1
+    return {**after.anomaly, "joined": dict(list(joined.items())[-MOST_JOINED:])}
 
 
 def changes(check: Check, before: Group | None, after: Group | None) -> Iterator[tuple[Group, str]]:
@@ -40,11 +59,35 @@ def changes(check: Check, before: Group | None, after: Group | None) -> Iterator
         yield after, "JOINS"
 
 
-def group_of(check: Check, wait: Wait | None) -> Group | None:
+def group_of(wait: Wait | None) -> Group | None:
     """Where the anomaly of a customer is; None: nothing is open that anybody is told of."""
     if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]):
         return None
-    return Group(wait["open"], wait["region"] if check.alert.by_region else None)
+    return Group(wait["open"], None if wait["open"].get("everywhere") else wait["region"])
+
+
+def belonging(
+    check: Check, rule: Rule, works: Mapping[str, Any] | None, before: Wait | None, outcome: Outcome
+) -> Outcome:
+    """What opens is part of the works in whose window it began, or of an incident; so is what is open and begins anew.
+
+    `works`: the ledger's record of those that are known; `outcome` has decisions.
+    """
+    wait = outcome.wait
+    if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]):
+        return outcome
+    anomaly: Open = {**wait["open"]}
+    opens = before is None or before["open"] is None
+    if before is None or opens or before["since"] != wait["since"]:
+        anomaly.pop("cutover", None)
+        window = works and collecting(works["windows"], rule.watches, wait["region"], wait["since"])
+        if window:
+            anomaly["cutover"] = window
+    if opens and not check.alert.by_region:
+        anomaly["everywhere"] = True
+    wait = {**wait, "open": anomaly}
+    joins = entered(group_of(before), group_of(wait))
+    return outcome._replace(wait=wait if joins is None else {**wait, "open": joins})
 
 
 def join(
@@ -56,14 +99,15 @@ def join(
     example: str | None = None,
 ) -> None:
     """What is open was part of one group and is part of another: tell the incidents. `example`: whose, masked."""
-    before = groups[0]
+    before, after = groups
     for group, change in changes(check, *groups):
         was = anomalies.severity_of(check, before.anomaly) if before and change == "GRAVER" else None
-        bring(shell, batch, check, group, change, decision, example=example, was=was)
+        moves = change == "LEAVES" and after is not None
+        bring(shell, batch, check, group, change, decision, example=example, was=was, moves=moves)
 
 
 def bring(
-    shell: Shell, batch: Batch, check: Check, group: Group, change: str, decision: Decision, **more: str | None
+    shell: Shell, batch: Batch, check: Check, group: Group, change: str, decision: Decision, **more: str | bool | None
 ) -> None:
     """Bring one change to the key of its incident or works."""
     record = {
@@ -73,7 +117,7 @@ def bring(
         "region": group.region,
         "severity": anomalies.severity_of(check, group.anomaly),
         "change": change,
-        "again": change == "JOINS" and "since" in group.anomaly,
+        "again": change == "JOINS" and group.anomaly["joined"][group.name] > 1,
         "cutover": group.anomaly.get("cutover"),
         "old": decision.arrived - decision.at >= shell.act_within,
         "occurred_at": decision.at,

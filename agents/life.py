@@ -14,19 +14,8 @@ from typing import Any
 from agents.event import Event
 from agents.repair import left_of
 from agents.shadow import is_silent, silenced
-from agents.verdicts import (
-    AreaChange,
-    Change,
-    Decision,
-    Former,
-    Open,
-    Outcome,
-    Rates,
-    Rule,
-    Wait,
-    on_event,
-    since_of,
-)
+from agents.verdicts import AreaChange, Change, Decision, Outcome, Rule, on_event, since_of
+from agents.waiting import Former, Open, Rates, Wait
 
 REOPENED_WITHIN = 3_600_000
 """Milliseconds after its end in which an anomaly that opens again is the same one."""
@@ -47,9 +36,19 @@ def former_of(decision: Decision) -> Former | None:
     anomaly = decision.anomaly
     if decision.status != "RESOLVED":
         return None
-    silent, repair = is_silent(anomaly), left_of(anomaly)
-    more = [silent, repair] if repair is not None else [True] if silent else []
-    return [anomaly["id"], anomaly["opened_at"], decision.at, anomaly.get("about"), *more]
+    former: Former = {
+        "id": anomaly["id"],
+        "opened_at": anomaly["opened_at"],
+        "ended_at": decision.at,
+        "about": anomaly.get("about"),
+    }
+    if is_silent(anomaly):
+        former["silent"] = True
+    if (repair := left_of(anomaly)) is not None:
+        former["repair"] = repair
+    if "joined" in anomaly:
+        former["joined"] = anomaly["joined"]
+    return former
 
 
 def placed(decision: Decision, former: Former | None, *, shadow: bool = False) -> Decision:
@@ -63,14 +62,20 @@ def placed(decision: Decision, former: Former | None, *, shadow: bool = False) -
         return decision._replace(status=status_of(decision.anomaly))
     if shadow:
         decision = decision._replace(anomaly=silenced(decision.anomaly))
-    if former is None or not 0 <= decision.at - former[2] <= REOPENED_WITHIN:
+    if former is None or not 0 <= decision.at - former["ended_at"] <= REOPENED_WITHIN:
         return decision
-    was_silent = len(former) > 4 and former[4]
-    if (former[3], was_silent) != (decision.anomaly.get("about"), shadow):
+    if (former["about"], former.get("silent", False)) != (decision.anomaly.get("about"), shadow):
         return decision
-    again: Open = {**decision.anomaly, "id": former[0], "opened_at": former[1], "since": decision.at}
-    if len(former) > 5:
-        again["repair"] = former[5]
+    again: Open = {
+        **decision.anomaly,
+        "id": former["id"],
+        "opened_at": former["opened_at"],
+        "since": decision.at,
+    }
+    if "repair" in former:
+        again["repair"] = former["repair"]
+    if "joined" in former:
+        again["joined"] = former["joined"]
     return decision._replace(anomaly=again)
 
 

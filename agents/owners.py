@@ -7,12 +7,12 @@ back.
 from __future__ import annotations
 
 from agents.event import Event
-from agents.ports import Batch
+from agents.ports import Batch, Fired
 from agents.profile import next_moment, owner_since
 from agents.reminders import open_reminders, reminders_key
 from agents.reminding import Why, withdraw
 from agents.shell import Shell
-from agents.verdicts import Former
+from agents.waiting import Former
 from agents.waits import Waits
 from schemas.events.customer import TIMES
 
@@ -32,7 +32,7 @@ def is_earlier(batch: Batch, msisdn: str, opened_at: int, at: int) -> bool:
 def former(batch: Batch, waits: Waits, name: str, at: int) -> Former | None:
     """The last anomaly of `name`, which may open again at `at`: not an earlier owner's."""
     known = waits.former(name)
-    return None if known is None or is_earlier(batch, waits.msisdn, known[1], at) else known
+    return None if known is None or is_earlier(batch, waits.msisdn, known["opened_at"], at) else known
 
 
 def stands(batch: Batch, msisdn: str, reminder_id: str) -> bool:
@@ -46,12 +46,22 @@ def told(shell: Shell, batch: Batch, event: Event) -> None:
         return
     msisdn, cause_id = event.record["msisdn"], f"{event.source}|{event.id}"
     changed(shell, batch, msisdn, Why(cause_id, event.occurred_at, event.traceparent))
-    moment = next_moment(batch.get(f"profile/{msisdn}"), max(batch.now(), event.occurred_at))
+
+
+def fired(shell: Shell, batch: Batch, fired: Fired) -> None:
+    """A moment has come that the facts of a customer had named."""
+    changed(shell, batch, fired.customer, Why(f"{fired.customer}|{fired.due_at}", fired.due_at))
+
+
+def changed(shell: Shell, batch: Batch, msisdn: str, why: Why) -> None:
+    """There may be another owner; wait for the next moment at which there will be."""
+    _withdraw_earlier(shell, batch, msisdn, why)
+    moment = next_moment(batch.get(f"profile/{msisdn}"), max(batch.now(), why.at))
     if moment is not None:
         batch.arm(msisdn, DEADLINE, moment, READS)
 
 
-def changed(shell: Shell, batch: Batch, msisdn: str, why: Why) -> None:
+def _withdraw_earlier(shell: Shell, batch: Batch, msisdn: str, why: Why) -> None:
     """Withdraw the reminders of all that is an earlier owner's. `why`: its id is that of what has changed the owner."""
     held = open_reminders(batch.get(reminders_key(msisdn)))
     of_anomalies = {name: reminder for name, reminder in held.items() if reminder["kind"] == "ANOMALY"}

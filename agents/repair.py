@@ -18,7 +18,8 @@ from agents.evidence import word
 from agents.incident import RANK
 from agents.states import NEVER
 from agents.texts import PLACEHOLDER, fill
-from agents.verdicts import Open, Repair, Rule
+from agents.verdicts import Rule
+from agents.waiting import Open, Repair
 from schemas.events.anomaly import REPAIR_FAILED, REPAIR_REFUSED, REPAIR_UNANSWERED, REPAIR_WITHOUT_EFFECT
 
 EVERY = 3_600_000
@@ -126,7 +127,7 @@ def tried(anomaly: Open) -> Open:
 def sent(anomaly: Open, repair_id: str, at: int, repairing: Repairing) -> Open:
     """The command is on its way."""
     after = judged(_at(anomaly, "sent", at + repairing.within), at)
-    command: Repair = {**after["repair"], "id": repair_id}
+    command: Repair = {**after["repair"], "id": repair_id, "sent_at": at}
     if anomaly.get("status") == "ACKNOWLEDGED":
         command["taken"] = True
     return {**after, "repair": command, "status": "REPAIRING"}
@@ -156,12 +157,12 @@ def judged(anomaly: Open, at: int) -> Open:
 
 def done(anomaly: Open, at: int, repairing: Repairing) -> Open:
     """The system says so; whether it is true the next states tell. Its clock may be behind ours."""
-    return _at(anomaly, "done", max(at, sent_at(anomaly, repairing)) + repairing.within)
+    return _at(anomaly, "done", max(at, sent_at(anomaly)) + repairing.within)
 
 
-def sent_at(anomaly: Open, repairing: Repairing) -> int:
+def sent_at(anomaly: Open) -> int:
     """When the command was sent that is on its way."""
-    return (due_of(anomaly) or 0) - repairing.within
+    return _begun(anomaly).get("sent_at", 0)
 
 
 def failed(anomaly: Open, severity: str, state: str, text: str) -> Open:

@@ -20,7 +20,8 @@ from agents.repair import ANSWERS, Limits, Repairing
 from agents.rules import Check
 from agents.shadow import SHADOW
 from agents.shell import Shell
-from agents.verdicts import AreaRule, Decision, Open, Wait, since_of
+from agents.verdicts import AreaRule, Decision, since_of
+from agents.waiting import Open, Wait
 from agents.waits import Waits
 from schemas.events.anomaly import REPAIR_ORDERED, REPAIR_SENT
 
@@ -152,9 +153,12 @@ class Repairs:
         self.conclusions.amend(batch, mending.waits, mending.name, after)
 
     def _still_wanted(self, mending: Mending) -> Repairing | None:
-        """What may repair it by itself: file, evidence and who takes care may be others than at the opening."""
-        repairing = self._repairing(mending.check.id)
-        if repairing is None or repairing.mode == "off" or status_of(mending.anomaly) == "ACKNOWLEDGED":
+        """What may repair it by itself: file, evidence and who takes care may be others than at the opening.
+
+        Nothing is sent into works, of which it may be part by now.
+        """
+        repairing, anomaly = self._repairing(mending.check.id), mending.anomaly
+        if repairing is None or repairing.mode == "off" or status_of(anomaly) == "ACKNOWLEDGED" or "cutover" in anomaly:
             return None
         return repairing if repair.may_help(mending.anomaly, repairing, mending.words) else None
 
@@ -178,7 +182,7 @@ class Repairs:
             self.conclusions.amend(batch, waits, mending.name, after)
         else:
             told = _told(event)
-            told = told._replace(at=max(told.at, repair.sent_at(mending.anomaly, mending.check.repair)))
+            told = told._replace(at=max(told.at, repair.sent_at(mending.anomaly)))
             self._failed(batch, mending, record["outcome"], record["text"] or "", told)
 
     def order(self, batch: Batch, event: Event) -> str:

@@ -33,7 +33,7 @@ from agents.rules import Checks
 from agents.shell import WITHDRAWN, Counts, Shell
 from agents.states import Held
 from agents.usage import Usage
-from agents.verdicts import Wait
+from agents.waiting import Wait
 from agents.watch import Known
 from agents.watching import Standing, standing_key
 from schemas import headers as ce

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.verdicts import Decision, Open
+from agents.verdicts import Decision
+from agents.waiting import Open
 from schemas.fields import iso
 
 ON, SHADOW, OFF = MODES = ("on", "shadow", "off")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from agents.event import Event
 from agents.states import Held
+from agents.waiting import Open, Rates, Wait
 from schemas.events.anomaly import DID_NOT_HELP
 from schemas.events.state import SNAPSHOT
 
@@ -31,81 +32,6 @@ class Verdict(Enum):
 
 CUTOVER = "cutover"
 """The cause of what a full export has shown."""
-Sums = list[int | None]
-"""What is due and what was taken, in ten-thousandths; None: nothing was seen yet."""
-
-
-Former = list[Any]
-"""An anomaly that was resolved: its id, when it was opened, when it ended, what it was about; then, as far as there is
-something to say, whether nobody was told of it, and what is left of its repair."""
-
-
-class Repair(TypedDict):
-    """The repair of an open anomaly."""
-
-    id: str
-    """Empty before a command is sent."""
-    state: str
-    """asked, granted, capped, dry_run, sent, done, refused or failed; empty: nobody has begun in this life."""
-    due: int | None
-    """When to look after it again (ms)."""
-    slot: NotRequired[int | None]
-    """When it was last to be sent by itself, in whichever life of the anomaly; None: there was no slot."""
-    taken: NotRequired[bool]
-    """A person had acknowledged the anomaly before it was sent."""
-    ordered: NotRequired[int]
-    """What people ordered up to then is dealt with (ms): done, refused, or overtaken by a command that was sent."""
-
-
-class Open(TypedDict):
-    """An anomaly that is open."""
-
-    id: str
-    opened_at: int
-    evidence: dict[str, str]
-    """As last announced while divergent: what the texts speak of."""
-    cause_code: str
-    since: NotRequired[int]
-    """When it opened again; left out: it has opened once."""
-    about: NotRequired[str]
-    """What else has to be the same for it to be the same anomaly when it opens again."""
-    status: NotRequired[str]
-    """What a person or a repair has made of it; left out: OPEN (`life`)."""
-    severity: NotRequired[str]
-    """Graver than its check says, since a repair did not help."""
-    repair: NotRequired[Repair]
-    cutover: NotRequired[str]
-    """The works in whose window its drift began."""
-    shadow: NotRequired[bool]
-    """It opened while its check was in shadow: nobody is told of it (`shadow`)."""
-
-
-class Wait(TypedDict):
-    """What a check holds of a customer while something is not as it should be. Times in milliseconds."""
-
-    since: int
-    due: int | None
-    """When the rule must be asked again; None: not before the next event."""
-    trigger: str
-    """`ce_id` of the event that started the wait."""
-    source: str
-    region: str | None
-    traceparent: NotRequired[str | None]
-    """The trigger's, for what its deadline decides."""
-    arrived: NotRequired[int]
-    """When the broker got the trigger: whether what its deadline decides was history by then."""
-    snapshot: NotRequired[bool]
-    """A full export has begun it: what drifted told nobody when it did."""
-    open: Open | None
-    """None while nothing is announced."""
-    sums: NotRequired[Sums]
-    """Of `match`."""
-    void: NotRequired[bool]
-    """Of `match`: something that is no amount came; the transaction is not judged."""
-    until: NotRequired[int]
-    """Of `match`: after that a transaction that is settled or void is a new one."""
-    failed: NotRequired[list[int]]
-    """Of `streak`: when the last failures were, oldest first."""
 
 
 class Change(NamedTuple):
@@ -182,21 +108,6 @@ class Outcome(NamedTuple):
 
 QUIET = {verdict: Outcome(verdict) for verdict in Verdict}
 """Outcomes of which nothing follows."""
-
-
-class Rates(TypedDict):
-    """What a check counts of one cell or region. Times in milliseconds."""
-
-    panes: list[list[int]]
-    """[start, succeeded, failed], oldest first."""
-    ended: int
-    """The end of the last window that was judged: what comes later for it joins those to come."""
-    open: Open | None
-    muted: NotRequired[bool]
-    """A person has withdrawn the anomaly, and the rate has not recovered since."""
-    former: NotRequired[Former | None]
-    rule: NotRequired[str]
-    """The shape of the rule that has counted (`Check.shape`)."""
 
 
 class AreaChange(NamedTuple):

@@ -1,8 +1,9 @@
 """What the checks wait for of one customer, as the ledger keeps it (#48, #53).
 
-Ledger record `waits/MSISDN`: `{"v": 2, "waits": {"activation": Wait, "subscription|volte": Wait}, "former":
+Ledger record `waits/MSISDN`: `{"v": 3, "waits": {"activation": Wait, "subscription|volte": Wait}, "resolved":
 {"activation": Former}, "shapes": {"activation": SHAPE}}`: the former ones for a while, since what opens again is the
-same anomaly, and of each check that stands there the shape of its rule (`Check.shape`). Version 1 has no shapes.
+same anomaly, and of each check that stands there the shape of its rule (`Check.shape`). Version 1 has no shapes;
+versions before 3 kept former ones otherwise, which are forgotten.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from agents.ports import Batch
 from agents.repair import repair_of
 from agents.rules import Check
 from agents.shadow import is_silent
-from agents.verdicts import Decision, Former, Wait
+from agents.verdicts import Decision
+from agents.waiting import Former, Wait
 
 MOST_FORMER = 16
 """Anomalies remembered of a customer after their end."""
@@ -30,7 +32,7 @@ class Waits:
         self._key = f"waits/{msisdn}"
         record = batch.get(self._key) or {}
         self._stored: Mapping[str, Wait] = record.get("waits", {})
-        self._known: Mapping[str, Former] = record.get("former", {})
+        self._known: Mapping[str, Former] = record.get("resolved", {})
         self._waits: Mapping[str, Wait] = self._stored
         self._former: Mapping[str, Former] = self._known
         self._shapes: Mapping[str, str] = record.get("shapes", {})
@@ -74,7 +76,7 @@ class Waits:
             if decision.status in life.ENDED:
                 since = decision.at - life.REOPENED_WITHIN
                 known = ((n, f) for n, f in self._former.items() if n != name)
-                recent = {n: f for n, f in known if f[2] >= since or self._is_running(n)}
+                recent = {n: f for n, f in known if f["ended_at"] >= since or self._is_running(n)}
                 former = life.former_of(decision)
                 newest = dict(list(recent.items())[-MOST_FORMER + 1 :])
                 self._former = newest if former is None else {**newest, name: former}
@@ -93,9 +95,9 @@ class Waits:
     def store(self) -> None:
         if self._waits is self._stored and self._former is self._known:
             return
-        record: dict[str, Any] = {"v": 2, "waits": self._waits}
+        record: dict[str, Any] = {"v": 3, "waits": self._waits}
         if self._former:
-            record["former"] = self._former
+            record["resolved"] = self._former
         if self._waits or self._former:
             kept = {_check_of(name) for name in (*self._waits, *self._former)}
             record["shapes"] = {check: shape for check, shape in self._shapes.items() if check in kept}

@@ -24,7 +24,8 @@ from agents.life import REOPENED_WITHIN
 from agents.replay import Line, Replay
 from agents.rules import Check, Checks
 from agents.shadow import ON
-from agents.verdicts import AreaRule, Due, Wait, anomaly_of
+from agents.verdicts import AreaRule, Due, anomaly_of
+from agents.waiting import Wait
 from agents.watch import CALLS, FACT
 from agents.watch_files import WatchList
 from schemas import headers as wire

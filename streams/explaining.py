@@ -19,7 +19,8 @@ from agents.replay import Input, Present, Replay
 from agents.rules import Check, Checks
 from agents.shadow import is_silent
 from agents.states import NEVER, value_of
-from agents.verdicts import AreaRule, Open, Rule, Verdict, Wait
+from agents.verdicts import AreaRule, Rule, Verdict
+from agents.waiting import Open, Wait
 from agents.watch import CALLS, Span, Time
 from agents.watch_files import WatchList
 from agents.watching import is_silent as is_silent_reminder

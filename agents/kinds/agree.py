@@ -16,10 +16,8 @@ from agents.verdicts import (
     QUIET,
     Change,
     Due,
-    Open,
     Outcome,
     Verdict,
-    Wait,
     anomaly_of,
     as_waited,
     begun_anew,
@@ -30,6 +28,7 @@ from agents.verdicts import (
     opened_late,
     start,
 )
+from agents.waiting import Open, Wait
 from agents.words import PRODUCT, form_of, is_of, state_name, value_for
 from agents.yaml_reader import Item, Section
 
@@ -112,6 +111,8 @@ class Agree:
 
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """The deadline has passed."""
+        if due.subject and self.products and due.subject not in self.products:
+            return QUIET[Verdict.NOT_APPLICABLE]  # the check's file has named it before
         names = self.names(due.subject)
         verdict = self._compare(names, due.states)
         if verdict is not Verdict.DIVERGENT:

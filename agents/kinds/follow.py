@@ -15,10 +15,8 @@ from agents.verdicts import (
     QUIET,
     Change,
     Due,
-    Open,
     Outcome,
     Verdict,
-    Wait,
     anomaly_of,
     as_waited,
     cause_of,
@@ -28,6 +26,7 @@ from agents.verdicts import (
     opened_late,
     start,
 )
+from agents.waiting import Open, Wait
 from agents.words import plain_state, value_for
 from agents.yaml_reader import Item, Section
 
@@ -86,7 +85,9 @@ class Follow:
 
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """The deadline has passed."""
-        if not self._triggered(due.states) or self._followed(due.states):
+        if not self._triggered(due.states):  # it was retracted while the check's file was away
+            return QUIET[Verdict.NOT_APPLICABLE]
+        if self._followed(due.states):
             return QUIET[Verdict.CONSISTENT]  # the check's file was changed while the wait was running
         evidence = evidence_of(self.watches, due.states)
         anomaly = anomaly_of(self.check, due, wait, evidence, self._cause(due.states))

@@ -11,14 +11,10 @@ from typing import Any
 
 from agents.states import Held
 from agents.verdicts import (
-    QUIET,
     Change,
     Due,
-    Open,
     Outcome,
-    Sums,
     Verdict,
-    Wait,
     anomaly_of,
     as_waited,
     changed,
@@ -28,6 +24,7 @@ from agents.verdicts import (
     opened_late,
     start,
 )
+from agents.waiting import Open, Sums, Wait
 from agents.words import occurrence_name
 from agents.yaml_reader import Section
 
@@ -126,7 +123,7 @@ class Match:
         """The deadline has passed."""
         sums = wait.get("sums", NOTHING)
         if self._done(sums):
-            return QUIET[Verdict.CONSISTENT]  # the check's file was changed while the wait was running
+            return Outcome(Verdict.CONSISTENT, self._remembered(wait, due.at))  # since the check's file was changed
         anomaly = anomaly_of(self.check, due, wait, self._evidence(sums), self._cause(sums))
         return opened_late(due, wait, anomaly)
 

@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agents.verdicts import AreaChange, Decision, Open, Rates
+from agents.verdicts import AreaChange, Decision
+from agents.waiting import Open, Rates
 from agents.words import usage_kind, user_causes
 from agents.yaml_reader import Section
 

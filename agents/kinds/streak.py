@@ -15,7 +15,6 @@ from agents.verdicts import (
     Due,
     Outcome,
     Verdict,
-    Wait,
     anomaly_of,
     as_waited,
     on_deadline,
@@ -23,6 +22,7 @@ from agents.verdicts import (
     since_of,
     start,
 )
+from agents.waiting import Wait
 from agents.words import usage_kind, user_causes
 from agents.yaml_reader import Section
 from schemas.masking import masked

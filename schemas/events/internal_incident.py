@@ -22,7 +22,9 @@ class InternalIncident(TypedDict):
     example: str | None
     """Whose it is, masked; None of a cell or region."""
     again: bool | None
-    """It joins and was open before: nothing new was hit."""
+    """It joins what it had joined before: nothing new was hit."""
+    moves: bool | None
+    """It leaves and joins another, since its cause has changed, or the works that it is part of."""
     was: str | None
     """Of GRAVER: the severity that it had."""
     cutover: str | None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from agents.kinds.agree import Agree
+from agents.kinds.match import Match
 from agents.replay import Replay
 from agents.rules import Check, load_checks
 from tests.agents.test_exchange import NAME, rule
-from tests.agents.worlds import ANNA, World, check
+from tests.agents.worlds import ANNA, MIN, World, check
 
 AGREES = {"active": "active", "suspended": "barred"}
 
@@ -157,3 +158,54 @@ def test_the_anomaly_of_a_cell_whose_check_is_away_can_be_withdrawn(is_off: bool
     world.until(10)
     assert world.told[1:] == [(5, "WITHDRAWN", "withdrawn by 1001")]
     assert [line["told"] for line in world.of("alert")] == ["FIRING", "RESOLVED"]
+
+
+def of_products(*products: str) -> Check:
+    systems = ("crm.subscription.PRODUCT", "hlr.service.PRODUCT")
+    return check("subscription.network", repair=None, cases=(), rule=Agree("x", 600_000, systems, (), products))
+
+
+def test_a_product_that_the_file_names_no_more_is_left_alone() -> None:
+    world = World(of_products("volte", "roaming"))
+    world.state(0, "crm.subscription.roaming", True)
+    world.state(15, "crm.subscription.roaming", True, "8613900139000")
+    world.until(16)
+    world.load(of_products("volte"))
+    world.until(300)
+    assert [line["msisdn"] for line in world.of("anomaly")] == [ANNA, ANNA]
+    assert [told[1:] for told in world.told] == [("OPEN", "deadline_passed"), ("WITHDRAWN", "check_changed")]
+    assert [line["told"] for line in world.of("alert")] == ["FIRING", "RESOLVED"]
+
+
+def gift(*, two_sided: bool) -> Check:
+    rule = Match("gift", 15 * MIN, "crm.gift", "ocs.gift", two_sided=two_sided)
+    return check("gift", repair=None, cases=(), rule=rule)
+
+
+@pytest.mark.parametrize("reloaded_at", [5, 16])
+def test_what_was_given_is_known_when_it_is_no_matter_any_more(reloaded_at: int) -> None:
+    world = World(gift(two_sided=True))
+    world.state(0, "ocs.gift", 10.0, transaction="t-1")
+    world.until(reloaded_at)
+    world.load(gift(two_sided=False))
+    world.until(100)
+    before = len(world.told)
+    world.state(110, "crm.gift", 10.0, transaction="t-1")
+    world.until(300)
+    assert before == (0 if reloaded_at == 5 else 2)
+    assert len(world.told) == before
+    assert not [name for _, name in world.replay.worlds[0].armed if name.startswith("again/")]
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_what_was_retracted_is_withdrawn_whether_the_check_was_away_or_not(away: bool) -> None:
+    world = World(check("opening", repair=None))
+    world.state(0, "order.opening", "completed")
+    world.until(20)
+    if away:
+        world.load(check("opening", repair=None, mode="off"))
+    world.state(30, "order.opening", "cancelled")
+    world.until(40)
+    world.load(check("opening", repair=None))
+    world.until(200)
+    assert [status for _, status, _ in world.told] == ["OPEN", "WITHDRAWN"]

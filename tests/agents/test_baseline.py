@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from agents.kinds.agree import Agree
 from agents.replay import Input, Line, Replay
 from agents.rules import Checks, load_checks
 from schemas.catalogue import EVENTS
@@ -149,6 +151,20 @@ def test_a_match_waits_for_those_of_its_systems_that_others_compare() -> None:
     world.exported(5 * HOUR, "ocs")
     world.until(7 * HOUR)
     assert [status for _, status, _ in world.story] == ["OPEN"]
+
+
+def test_a_check_that_is_loaded_silences_no_other_that_only_waits_for_what_it_compares() -> None:
+    world = World()
+    for system in ("crm", "ocs", "hlr", "vas", "sacp"):
+        world.exported(0, system)
+    shipped = load_checks()
+    systems = ("order.opening", "smsc.status")
+    rule = Agree("own.orders", 10 * MIN, systems, (("completed", "active"),))
+    own = replace(shipped.by_id["activation"], id="own.orders", repair=None, cases=(), rule=rule)
+    world.replay.conclusions.checks = Checks([*shipped.by_id.values(), own])
+    world.state(MIN, "order.opening", "completed")
+    world.until(HOUR)
+    assert {line["check"] for line in world.lines if line["kind"] == "anomaly"} == {"opening"}
 
 
 def test_a_gauge_says_for_which_systems_checks_are_silent() -> None:

@@ -167,7 +167,7 @@ def test_older_differences_that_end_in_the_window_are_reported_as_healed() -> No
 
 
 def test_a_closing_of_an_older_record_goes_on() -> None:
-    record = {"check": "activation", "change": "JOINS", "again": False, "example": None}
+    record = {"check": "activation", "change": "JOINS", "again": False, "moves": False, "example": None}
     older: Any = {"checks": {"activation": [3, 0]}, "examples": []}
     joined = with_change(older, record)
     assert with_change(joined, {**record, "change": "HEALED"}).get("older") == {"activation": 1}

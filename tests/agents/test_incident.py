@@ -89,6 +89,17 @@ def test_what_heals_at_once_is_not_told() -> None:
     assert story.incident is None
 
 
+def test_too_few_are_looked_at_in_time_also_without_a_wait() -> None:
+    story = Story(at_least=2, wait=0)
+    story.joins(0)
+    story.until(0)
+    assert story.incident is not None
+    assert story.incident["due"] == T0 + S
+    story.joins(5 * S)
+    story.until(5 * S)
+    assert story.said == [(5, "FIRING", 2)]
+
+
 def test_fifty_thousand_customers_are_one_incident_of_few_messages() -> None:
     story = Story()
     for number in range(50_000):

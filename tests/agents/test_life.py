@@ -10,7 +10,8 @@ from agents import shell
 from agents.life import ORDERED, REOPENED_WITHIN, former_of, order_told, placed, told
 from agents.replay import Input, Replay
 from agents.rules import load_checks
-from agents.verdicts import Decision, Open
+from agents.verdicts import Decision
+from agents.waiting import Open
 from schemas.catalogue import EVENTS
 from schemas.fields import millis
 from tests.agents.desk_world import Counted
@@ -77,15 +78,17 @@ def opened(desk: Desk) -> str:
 REPAIR = {"id": "a-1", "state": "", "due": None, "slot": 5, "taken": False}
 
 
-@pytest.mark.parametrize("more", [[], [True], [True, REPAIR], [False, REPAIR]])
-def test_what_is_remembered_of_it_is_read_as_it_was_written_once(more: list[Any]) -> None:
+@pytest.mark.parametrize("more", [{}, {"silent": True}, {"silent": True, "repair": REPAIR}, {"joined": {"c0ffee": 2}}])
+def test_what_is_remembered_of_it_is_what_it_has_again(more: dict[str, Any]) -> None:
     anomaly: Open = {"id": "b", "opened_at": 9, "evidence": {}, "cause_code": "x"}
     decision = Decision("", "OPEN", 9, "deadline_passed", anomaly, {}, "e", None, "s|e", None)
-    again = placed(decision, ["a", 1, 7, None, *more], shadow=more[:1] == [True]).anomaly
-    assert (again["id"], again["since"], again.get("repair")) == ("a", 9, REPAIR if REPAIR in more else None)
-    assert placed(decision, ["a", 1, 7, None, *more], shadow=more[:1] != [True]).anomaly["id"] == "b"
+    kept: Any = {"id": "a", "opened_at": 1, "ended_at": 7, "about": None, **more}
+    again = placed(decision, kept, shadow="silent" in more).anomaly
+    assert (again["id"], again["since"]) == ("a", 9)
+    assert (again.get("repair"), again.get("joined")) == (more.get("repair"), more.get("joined"))
+    assert placed(decision, kept, shadow="silent" not in more).anomaly["id"] == "b"
     ended = decision._replace(status="RESOLVED", at=20, anomaly=again)
-    assert former_of(ended) == ["a", 1, 20, None, *more]
+    assert former_of(ended) == {**kept, "ended_at": 20}
 
 
 # --- what people order

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agents.owners import ANOTHER_OWNER
-from tests.agents.worlds import ANNA, NOON, World, check, minute
+from schemas.fields import iso
+from tests.agents.worlds import ANNA, MIN, NOON, World, check, minute
 
 CUSTOMER = "yupan.customer.v1"
 
@@ -107,3 +108,13 @@ def test_of_several_only_what_is_earlier_ends() -> None:
     owner(world, 91, 29)
     open_ones = world.record("reminders/" + ANNA)["open"].values()
     assert [one["title"]["en"] for one in open_ones] == [check("sacp-signing").title["en"]]
+
+
+def test_of_two_owners_who_are_told_ahead_the_second_one_counts_too(world: World) -> None:
+    told = {"left_at": iso(NOON + 60 * MIN), "opened_at": iso(NOON + 120 * MIN)}
+    drifts(world)
+    world.feed("yupan.customer.v1", 30, msisdn=ANNA, facts=told)
+    world.until(119)
+    assert stands(world)
+    world.until(121)
+    assert not stands(world)
