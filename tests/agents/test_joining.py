@@ -57,6 +57,16 @@ def test_it_stays_in_the_incident_that_it_joined_when_the_file_says_another() ->
     assert alerts(world)[3:] == [(95.17, "RESOLVED", None, 1)]
 
 
+def test_what_is_withdrawn_without_a_file_leaves_the_incident_that_it_joined() -> None:
+    world = activation(by_region=False)
+    world.state(0, "crm.status", "active", region="Beijing")
+    world.until(20)
+    world.load()
+    world.order(30, "WITHDRAW", world.of("anomaly")[0]["anomaly_id"])
+    world.until(60)
+    assert alerts(world) == [(10.17, "FIRING", None, 1), (30.17, "RESOLVED", None, 1)]
+
+
 def test_what_goes_on_beyond_works_is_not_healed_by_them() -> None:
     world = activation()
     works(world, -5, 0, 30)
