@@ -6,15 +6,16 @@ Ledger record `~closing/ID`, on the partition of the works' id: `Closing`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired
 
 from agents.conclude import CUTOVERS, Conclusions
-from agents.cutover import KEPT, with_cutover
+from agents.cutover import KEPT, Told, causes_with, with_cutover
 from agents.event import Event
 from agents.incident import AGAIN, shown
 from agents.joining import INCIDENT
 from agents.ports import Batch, Fired
 from agents.shell import Shell
+from agents.states import short_name
 
 CUTOVER = "yupan.cutover.v1"
 INTERNAL_CUTOVER = "yupan.internal.cutover.v1"
@@ -43,15 +44,15 @@ class Sums(NamedTuple):
         return is_open != (told.still > 0) or (is_open and self.opened >= 2 * told.opened)
 
 
-class Closing(TypedDict):
+class Closing(Told):
     """What becomes of the drift that began in the window of some works. Times are milliseconds."""
 
     v: int
     title: dict[str, str]
     regions: list[str]
-    told_at: int
-    """When what is known of them was told."""
     starts_at: int
+    ends_at: NotRequired[int]
+    """Left out by older records."""
     due: int | None
     """When to report; None: it was reported, and nothing new is to be told."""
     checks: dict[str, list[int]]
@@ -75,12 +76,14 @@ class Closings:
         """Works were planned, changed or cancelled."""
         record, key = event.record, _key(event.record["cutover_id"])
         known: Closing | None = batch.get(key)
-        if known is not None and known["told_at"] >= record["occurred_at"]:
-            return  # something newer is known
+        causes = causes_with(known, record["occurred_at"], short_name(event))
+        if causes is None:
+            return  # something newer is known, or this very record
         if record["ends_at"] + KEPT < batch.now():
             return  # they are long over, and perhaps forgotten
         if record["action"] == "CANCELLED":
             if known is not None and (known["due"] is None or "told" in known):
+                batch.put(key, {**known, "told_at": record["occurred_at"], "causes": causes})
                 return  # it is closed
             due = max(batch.now(), event.occurred_at)
         else:
@@ -90,7 +93,9 @@ class Closings:
             "title": dict(record["title"]),
             "regions": list(record["regions"]),
             "told_at": record["occurred_at"],
+            "causes": causes,
             "starts_at": record["starts_at"],
+            "ends_at": record["ends_at"],
             "due": due,
             "checks": {} if known is None else known["checks"],
             "older": {} if known is None else known.get("older", {}),
@@ -133,7 +138,9 @@ class Closings:
             closing["told"] = [sums.opened, sums.still]
             self._report(batch, key.removeprefix(_key("")), closing, fired.due_at)
         batch.put(key, closing)
-        batch.arm(key, DEADLINE, fired.due_at + (AGAIN if sums.still else KEPT), (INCIDENT,))
+        # kept for as long as `told` takes records of them: a repeat of what planned them would begin anew
+        last = max(fired.due_at, known.get("ends_at", 0))
+        batch.arm(key, DEADLINE, fired.due_at + AGAIN if sums.still else last + KEPT, (INCIDENT,))
 
     def _grace(self, systems: list[str]) -> int:
         """The longest deadline of the checks that read one of these systems."""
@@ -215,7 +222,7 @@ class Cutovers:
             self.closings.told(batch, event)
             return
         known: Mapping[str, Any] = batch.get(CUTOVERS) or {"windows": {}}
-        windows, dropped = with_cutover(known["windows"], event.record, batch.now())
+        windows, dropped = with_cutover(known["windows"], event.record, short_name(event), batch.now())
         if windows is not known["windows"]:
             batch.put(CUTOVERS, {"v": 1, "windows": windows})
         if dropped:
