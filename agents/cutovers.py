@@ -60,7 +60,9 @@ class Closing(Told):
     older: NotRequired[dict[str, int]]
     """Of each check how many from before the works were resolved in their window."""
     told: NotRequired[list[int]]
-    """How many had opened, and were open, when it was reported last."""
+    """How many had opened, and were open, when it was reported last; left out when the works go on."""
+    reported_at: NotRequired[int]
+    """When that was."""
     examples: list[str]
 
 
@@ -81,14 +83,10 @@ class Closings:
             return  # something newer is known, or this very record
         if record["ends_at"] + KEPT < batch.now():
             return  # they are long over, and perhaps forgotten
-        if record["action"] == "CANCELLED":
-            if known is not None and (known["due"] is None or "told" in known):
-                batch.put(key, {**known, "told_at": record["occurred_at"], "causes": causes})
-                return  # it is closed
-            due = max(batch.now(), event.occurred_at)
-        else:
-            due = record["ends_at"] + self._grace(record["systems"]) + SETTLES
-        closing: Closing = {
+        due = self._due(batch, event, known)
+        before: Closing | dict[str, Any] = known or {"checks": {}, "examples": []}
+        closing: Any = {
+            **before,
             "v": 1,
             "title": dict(record["title"]),
             "regions": list(record["regions"]),
@@ -96,13 +94,25 @@ class Closings:
             "causes": causes,
             "starts_at": record["starts_at"],
             "ends_at": record["ends_at"],
-            "due": due,
-            "checks": {} if known is None else known["checks"],
-            "older": {} if known is None else known.get("older", {}),
-            "examples": [] if known is None else known["examples"],
+            "due": before["due"] if due is None else due,
         }
+        if due is not None:
+            closing.pop("told", None)
+            batch.arm(key, DEADLINE, due, (INCIDENT,))
         batch.put(key, closing)
-        batch.arm(key, DEADLINE, due, (INCIDENT,))
+
+    def _due(self, batch: Batch, event: Event, known: Closing | None) -> int | None:
+        """When to report of works that are told of; None: they are closed, and do not go on.
+
+        Never as of a time that was reported already: it would be another report of the same id.
+        """
+        record, is_closed = event.record, known is not None and (known["due"] is None or "told" in known)
+        if record["action"] == "CANCELLED":
+            return None if is_closed else max(batch.now(), event.occurred_at)
+        due: int = record["ends_at"] + self._grace(record["systems"]) + SETTLES
+        if known is None or due > known.get("reported_at", 0):
+            return due
+        return None if is_closed else batch.now()  # they were to go on, and do not after all
 
     def collected(self, batch: Batch, event: Event) -> None:
         """An anomaly whose drift began in the window has opened, or has ended; or an older one has ended in it."""
@@ -136,6 +146,7 @@ class Closings:
         closing: Closing = {**known, "due": None}
         if known["due"] is None or told is None or sums.is_news_after(Sums(*told)):
             closing["told"] = [sums.opened, sums.still]
+            closing["reported_at"] = max(fired.due_at, known.get("reported_at", 0))
             self._report(batch, key.removeprefix(_key("")), closing, fired.due_at)
         batch.put(key, closing)
         # kept for as long as `told` takes records of them: a repeat of what planned them would begin anew

@@ -223,6 +223,30 @@ def test_works_that_are_prolonged_after_their_report_are_reported_once_more() ->
     assert [(status, count) for _, status, count in world.reports] == [("FIRING", 1), ("FIRING", 2)]
 
 
+def test_works_of_which_only_the_title_changes_after_their_report_are_not_reported_again() -> None:
+    world = World()
+    world.works(0, HOUR, 2 * HOUR)
+    world.crm(HOUR + MIN)
+    world.until(3 * HOUR)
+    world.works(3 * HOUR, HOUR, 2 * HOUR, "CHANGED", title={"zh": "HLR割接二期"})
+    world.until(5 * HOUR)
+    assert [status for _, status, _ in world.reports] == ["FIRING"]
+    world.hlr(6 * HOUR)
+    world.until(7 * HOUR)
+    assert [status for _, status, _ in world.reports] == ["FIRING", "RESOLVED"]
+    assert world.of("alert")[-1]["summary"].startswith("HLR割接二期收尾报告")
+
+
+def test_works_that_do_not_go_on_after_all_are_reported_at_once() -> None:
+    world = World()
+    world.works(0, HOUR, 2 * HOUR)
+    world.until(3 * HOUR)
+    world.works(3 * HOUR, HOUR, 9 * HOUR, "CHANGED")
+    world.works(4 * HOUR, HOUR, 2 * HOUR, "CHANGED")
+    world.until(20 * HOUR)
+    assert [at for at, _, _ in world.reports] == [iso(T0 + 2 * HOUR + GRACE), iso(T0 + 4 * HOUR)]
+
+
 def test_works_are_forgotten_when_nothing_of_theirs_is_open_any_more() -> None:
     world, key = World(), "~closing/w-1"
     world.works(0, HOUR, 2 * HOUR)
