@@ -258,8 +258,19 @@ def _alerting(item: Item | None) -> Alerting:
         by_region=by is None or by.one_of("region", "all") == "region",
         at_least=default.at_least if at_least is None else at_least.count(),
         wait=default.wait if wait is None else wait.span(),
-        guidance={} if guidance is None else guidance.texts(),
+        guidance={} if guidance is None else _of_incidents(guidance),
     )
+
+
+def _of_incidents(item: Item) -> dict[str, str]:
+    """A text for technicians, as it is told: of many customers, there are no values to fill in. Raises `FileError`."""
+    texts, section = item.texts(), item.section()
+    for language, text in texts.items():
+        if "{" in text or "}" in text:
+            raise section.take(language).fail(
+                "has a brace; nothing is filled in here, since an incident is of many customers"
+            )
+    return texts
 
 
 def kind_names() -> list[str]:
