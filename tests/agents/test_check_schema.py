@@ -24,6 +24,7 @@ BEYOND = {
     "brace-closed",
     "brace-open",
     "case-ends-too-soon",
+    "case-of-each-product",
     "case-too-far",
     "case-unknown-attribute",
     "case-value-too-large",
