@@ -7,14 +7,24 @@ not too many.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 KEPT = 7 * 86_400_000
 """Milliseconds after its end for which a window is remembered: what it began may open late."""
 MOST_WINDOWS = 128
+MOST_TIES = 16
+"""Records kept of some works that were told at the same moment."""
 
 
-class Window(TypedDict):
+class Told(TypedDict):
+    """When what is known of some works was told, ms, and by which records."""
+
+    told_at: int
+    causes: NotRequired[list[int]]
+    """Those told at that moment, by their short names: the last one counts. Left out by older records."""
+
+
+class Window(Told):
     """Works, as they were told last. Times are milliseconds."""
 
     systems: list[str]
@@ -22,20 +32,34 @@ class Window(TypedDict):
     """Empty: everywhere."""
     starts_at: int
     ends_at: int
-    told_at: int
     cancelled: bool
 
 
 Windows = Mapping[str, Window]
 
 
-def with_cutover(windows: Windows, record: Mapping[str, Any], now: int) -> tuple[Windows, int]:
-    """`windows` with a record of `yupan.cutover.v1`, the very same when a newer one is known; and how many are dropped.
+def causes_with(known: Told | None, told_at: int, cause: int) -> list[int] | None:
+    """The `causes` of works of which a record `cause` was told at `told_at`; None when it does not count.
+
+    As of states, of two told at the same moment the later arrival counts: who cancels by a copy of the line that
+    planned leaves its time. So a record that comes again must not count again: it would turn back what came after it.
+    """
+    if known is None or known["told_at"] < told_at:
+        return [cause]
+    causes = known.get("causes", [])
+    return None if known["told_at"] > told_at or cause in causes else [*causes, cause][-MOST_TIES:]
+
+
+def with_cutover(windows: Windows, record: Mapping[str, Any], cause: int, now: int) -> tuple[Windows, int]:
+    """`windows` with a record of `yupan.cutover.v1`, the very same when it does not count; and how many are dropped.
+
+    `cause`: the record's short name (`causes_with`).
 
     Of too many those go first that have ended, the oldest before the others, then those that begin last.
     """
     known = windows.get(record["cutover_id"])
-    if known is not None and known["told_at"] >= record["occurred_at"]:
+    causes = causes_with(known, record["occurred_at"], cause)
+    if causes is None:
         return windows, 0
     window: Window = {
         "systems": list(record["systems"]),
@@ -43,6 +67,7 @@ def with_cutover(windows: Windows, record: Mapping[str, Any], now: int) -> tuple
         "starts_at": record["starts_at"],
         "ends_at": record["ends_at"],
         "told_at": record["occurred_at"],
+        "causes": causes,
         "cancelled": record["action"] == "CANCELLED",
     }
     recent = {name: each for name, each in windows.items() if each["ends_at"] + KEPT >= now}

@@ -6,15 +6,16 @@ Ledger record `~closing/ID`, on the partition of the works' id: `Closing`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired
 
 from agents.conclude import CUTOVERS, Conclusions
-from agents.cutover import KEPT, with_cutover
+from agents.cutover import KEPT, Told, causes_with, with_cutover
 from agents.event import Event
 from agents.incident import AGAIN, shown
 from agents.joining import INCIDENT
 from agents.ports import Batch, Fired
 from agents.shell import Shell
+from agents.states import short_name
 
 CUTOVER = "yupan.cutover.v1"
 INTERNAL_CUTOVER = "yupan.internal.cutover.v1"
@@ -43,15 +44,15 @@ class Sums(NamedTuple):
         return is_open != (told.still > 0) or (is_open and self.opened >= 2 * told.opened)
 
 
-class Closing(TypedDict):
+class Closing(Told):
     """What becomes of the drift that began in the window of some works. Times are milliseconds."""
 
     v: int
     title: dict[str, str]
     regions: list[str]
-    told_at: int
-    """When what is known of them was told."""
     starts_at: int
+    ends_at: NotRequired[int]
+    """Left out by older records."""
     due: int | None
     """When to report; None: it was reported, and nothing new is to be told."""
     checks: dict[str, list[int]]
@@ -59,7 +60,9 @@ class Closing(TypedDict):
     older: NotRequired[dict[str, int]]
     """Of each check how many from before the works were resolved in their window."""
     told: NotRequired[list[int]]
-    """How many had opened, and were open, when it was reported last."""
+    """How many had opened, and were open, when it was reported last; left out when the works go on."""
+    reported_at: NotRequired[int]
+    """When that was."""
     examples: list[str]
 
 
@@ -75,29 +78,41 @@ class Closings:
         """Works were planned, changed or cancelled."""
         record, key = event.record, _key(event.record["cutover_id"])
         known: Closing | None = batch.get(key)
-        if known is not None and known["told_at"] >= record["occurred_at"]:
-            return  # something newer is known
+        causes = causes_with(known, record["occurred_at"], short_name(event))
+        if causes is None:
+            return  # something newer is known, or this very record
         if record["ends_at"] + KEPT < batch.now():
             return  # they are long over, and perhaps forgotten
-        if record["action"] == "CANCELLED":
-            if known is not None and (known["due"] is None or "told" in known):
-                return  # it is closed
-            due = max(batch.now(), event.occurred_at)
-        else:
-            due = record["ends_at"] + self._grace(record["systems"]) + SETTLES
-        closing: Closing = {
+        due = self._due(batch, event, known)
+        before: Closing | dict[str, Any] = known or {"checks": {}, "examples": []}
+        closing: Any = {
+            **before,
             "v": 1,
             "title": dict(record["title"]),
             "regions": list(record["regions"]),
             "told_at": record["occurred_at"],
+            "causes": causes,
             "starts_at": record["starts_at"],
-            "due": due,
-            "checks": {} if known is None else known["checks"],
-            "older": {} if known is None else known.get("older", {}),
-            "examples": [] if known is None else known["examples"],
+            "ends_at": record["ends_at"],
+            "due": before["due"] if due is None else due,
         }
+        if due is not None:
+            closing.pop("told", None)
+            batch.arm(key, DEADLINE, due, (INCIDENT,))
         batch.put(key, closing)
-        batch.arm(key, DEADLINE, due, (INCIDENT,))
+
+    def _due(self, batch: Batch, event: Event, known: Closing | None) -> int | None:
+        """When to report of works that are told of; None: they are closed, and do not go on.
+
+        Never as of a time that was reported already: it would be another report of the same id.
+        """
+        record, is_closed = event.record, known is not None and (known["due"] is None or "told" in known)
+        if record["action"] == "CANCELLED":
+            return None if is_closed else max(batch.now(), event.occurred_at)
+        due: int = record["ends_at"] + self._grace(record["systems"]) + SETTLES
+        if known is None or due > known.get("reported_at", 0):
+            return due
+        return None if is_closed else batch.now()  # they were to go on, and do not after all
 
     def collected(self, batch: Batch, event: Event) -> None:
         """An anomaly whose drift began in the window has opened, or has ended; or an older one has ended in it."""
@@ -131,9 +146,12 @@ class Closings:
         closing: Closing = {**known, "due": None}
         if known["due"] is None or told is None or sums.is_news_after(Sums(*told)):
             closing["told"] = [sums.opened, sums.still]
+            closing["reported_at"] = max(fired.due_at, known.get("reported_at", 0))
             self._report(batch, key.removeprefix(_key("")), closing, fired.due_at)
         batch.put(key, closing)
-        batch.arm(key, DEADLINE, fired.due_at + (AGAIN if sums.still else KEPT), (INCIDENT,))
+        # kept for as long as `told` takes records of them: a repeat of what planned them would begin anew
+        last = max(fired.due_at, known.get("ends_at", 0))
+        batch.arm(key, DEADLINE, fired.due_at + AGAIN if sums.still else last + KEPT, (INCIDENT,))
 
     def _grace(self, systems: list[str]) -> int:
         """The longest deadline of the checks that read one of these systems."""
@@ -215,7 +233,7 @@ class Cutovers:
             self.closings.told(batch, event)
             return
         known: Mapping[str, Any] = batch.get(CUTOVERS) or {"windows": {}}
-        windows, dropped = with_cutover(known["windows"], event.record, batch.now())
+        windows, dropped = with_cutover(known["windows"], event.record, short_name(event), batch.now())
         if windows is not known["windows"]:
             batch.put(CUTOVERS, {"v": 1, "windows": windows})
         if dropped:

@@ -32,7 +32,7 @@ from schemas.events.state import WORDS
 
 SHIPPED = Path(__file__).parent / "checks"
 ENDINGS = (".yaml", ".yml")
-"""What the names of files of checks end in; others, and directories below, are left out."""
+"""What the names of files of checks end in; others, hidden ones, and directories below, are left out."""
 _ID = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?").fullmatch
 
 
@@ -194,9 +194,17 @@ def _of_directory(directory: Path, deadlines: Mapping[str, int]) -> dict[str, Ch
 
 def _files(directory: Path) -> list[Path]:
     try:
-        return sorted(file for file in directory.iterdir() if file.suffix.lower() in ENDINGS)
+        return sorted(file for file in directory.iterdir() if file.suffix.lower() in ENDINGS and _is_of_check(file))
     except OSError as error:
         raise UsageError(f"{directory}: cannot be read ({error.strerror})") from None
+
+
+def _is_of_check(file: Path) -> bool:
+    """Whether it is neither what editors and systems put beside a file (`.#a.yaml`, `._a.yaml`) nor a directory.
+
+    A link that leads nowhere is taken, and refused when it is read: a check that is gone should not go unseen.
+    """
+    return not file.name.startswith(".") and (file.is_file() or not file.exists())
 
 
 def read_file(file: Path, deadlines: Mapping[str, int] | None = None) -> Check | WatchList:
@@ -258,8 +266,19 @@ def _alerting(item: Item | None) -> Alerting:
         by_region=by is None or by.one_of("region", "all") == "region",
         at_least=default.at_least if at_least is None else at_least.count(),
         wait=default.wait if wait is None else wait.span(),
-        guidance={} if guidance is None else guidance.texts(),
+        guidance={} if guidance is None else _of_incidents(guidance),
     )
+
+
+def _of_incidents(item: Item) -> dict[str, str]:
+    """A text for technicians, as it is told: of many customers, there are no values to fill in. Raises `FileError`."""
+    texts, section = item.texts(), item.section()
+    for language, text in texts.items():
+        if "{" in text or "}" in text:
+            raise section.take(language).fail(
+                "has a brace; nothing is filled in here, since an incident is of many customers"
+            )
+    return texts
 
 
 def kind_names() -> list[str]:

@@ -133,13 +133,18 @@ def known_ids(record: Mapping[str, Any] | None) -> Mapping[int, int]:
     return {_short(name): at for name, at in ids.items()} if record["v"] == 1 else ids
 
 
+def short_name(event: Event) -> int:
+    """64 bits of the hash of an event's name, its source and its id: by them its repeats are known."""
+    return _short(_name(event.source, event.id))
+
+
 def _short(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
 
 
 def occur(ids: Mapping[int, int], event: Event, now: int) -> Occurred:
     """Remember an occurrence unless its id (source and id) repeats. `now`: broker time, ms."""
-    name = _short(_name(event.source, event.id))
+    name = short_name(event)
     kept = dict(ids)
     if ids and min(ids.values()) < now - REMEMBERED:
         kept = {known: at for known, at in ids.items() if at >= now - REMEMBERED}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from agents.yaml_reader import Item
-from schemas.events.state import OCCURRENCES, WORDS
+from schemas.events.state import EACH_PRODUCT, OCCURRENCES, WORDS
 from schemas.events.usage import KINDS as USAGE_KINDS
 from schemas.events.usage import USER_CAUSES
 
-PRODUCT = ".PRODUCT"
+PRODUCT = EACH_PRODUCT
 Form = tuple[str | bool, ...] | str
 """The values that a state takes, or what sort of value."""
 
@@ -72,6 +72,8 @@ def is_of(form: Form | None, value: Any) -> bool:
 def told_state(item: Item) -> str:
     """`system.attribute` of an event: a state or an occurrence that a check may read. Raises `FileError`."""
     name = item.text()
+    if name.endswith(PRODUCT):
+        raise item.fail(f"PRODUCT stands for a product's name: say which, such as {name.removesuffix(PRODUCT)}.volte")
     system, _, attribute = name.partition(".")
     stem, _, product = attribute.partition(".")
     return name if product and form_of(f"{system}.{stem}{PRODUCT}") is not None else _name(item)

@@ -30,12 +30,16 @@ class Cutover(TypedDict):
 
 
 def check_cutover(cutover: Record) -> None:
-    """Works end after they begin, and the names of their regions are not too long."""
+    """Works end after they begin, are on some system (not so who cancels them), and their regions have names."""
     characters = sum(len(region) for region in cutover["regions"])
     if characters > REGION_CHARACTERS:
         raise RecordError(
             "too_large", f"have {characters} characters, at most {REGION_CHARACTERS} are taken", "regions"
         )
+    if not cutover["systems"] and cutover["action"] != "CANCELLED":
+        raise RecordError("bad_value", f"is empty, which is no system; known are {', '.join(SYSTEMS)}", "systems")
+    if not all(region.strip() for region in cutover["regions"]):
+        raise RecordError("bad_value", "has a name that is empty; without regions works are everywhere", "regions")
     if cutover["ends_at"] <= cutover["starts_at"]:
         raise RecordError("bad_value", "is not after starts_at", "ends_at")
 
@@ -58,7 +62,6 @@ EVENT = EventType(
         },
         {
             "cutover_id": "w-1",
-            "systems": ["hlr"],
             "starts_at": 1795363200000,
             "ends_at": 1795381200000,
             "action": "CANCELLED",
@@ -69,6 +72,11 @@ EVENT = EventType(
         ("missing_field", {"starts_at": ...}),
         ("bad_value", {"action": "FORGOTTEN"}),
         ("bad_value", {"systems": ["fax"]}),
+        ("bad_value", {"systems": []}),
+        ("bad_value", {"systems": ...}),
+        ("bad_value", {"systems": [], "action": "CHANGED"}),
+        ("bad_value", {"regions": [""]}),
+        ("bad_value", {"regions": ["nanchang", " "]}),
         ("bad_value", {"ends_at": "2026-11-22T23:00:00+08:00"}),
         ("bad_type", {"regions": None}),
         ("too_large", {"systems": ["hlr"] * (len(SYSTEMS) + 1)}),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from schemas.event_type import EventType
+from schemas.errors import RecordError
+from schemas.event_type import EventType, Record
 from schemas.fields import Id, MaybeValue, Millis, Msisdn, System, Value
 
 OCCURRENCES = frozenset({"charge", "credit", "gift", "payment"})
 """Attributes whose every event counts; all others are states, of which the newest counts."""
 SNAPSHOT = "snapshot"
 """The reason of a state that is part of a full export, not a change."""
+EACH_PRODUCT = ".PRODUCT"
+"""What the names of states of each product end in, in checks: no product is called so."""
 
 WORDS: dict[str, dict[str, tuple[str, ...] | str]] = {
     "order": {"opening": ("accepted", "completed", "cancelled"), "payment": "yuan"},
@@ -63,8 +66,15 @@ class State(TypedDict):
     occurred_at: Millis
 
 
+def check_state(state: Record) -> None:
+    """An attribute names its product: what a check's file says of each is none, and would pass any check's products."""
+    if state["attribute"].endswith(EACH_PRODUCT):
+        raise RecordError("bad_value", "ends in PRODUCT, which stands for a product's name: say which", "attribute")
+
+
 EVENT = EventType(
     record=State,
+    rule=check_state,
     topic="yupan.state.v1",
     key=lambda r: r["msisdn"],
     default_source=lambda r: str(r["system"]),
@@ -103,6 +113,7 @@ EVENT = EventType(
         ("bad_value", {"system": "fax"}),
         ("bad_value", {"value": float("nan")}),
         ("bad_value", {"attribute": ""}),
+        ("bad_value", {"attribute": "subscription.PRODUCT"}),
         ("bad_value", {"colour": "red"}),
         ("missing_field", {"attribute": ...}),
         ("missing_field", {"value": ...}),

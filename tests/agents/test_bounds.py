@@ -9,7 +9,7 @@ import pytest
 
 from agents import calls, contacts, profile, reminders, states, tasks, tickets
 from agents.conclude import MOST_WAITS
-from agents.cutover import MOST_WINDOWS, with_cutover
+from agents.cutover import MOST_TIES, MOST_WINDOWS, with_cutover
 from agents.intake import Intake
 from agents.memory import Delivered, MemoryBatch, World
 from agents.shell import Shell
@@ -257,7 +257,9 @@ def worst_works() -> dict[str, Any]:
     title = texts(0, TITLE)
     for number in range(MOST_WINDOWS + 1):
         told = {"cutover_id": long(number), "systems": [*SYSTEMS], "regions": regions, "title": title}
-        windows, _ = with_cutover(windows, event.from_json({**event.examples[0], **told}), T0)
+        record = event.from_json({**event.examples[0], **told})
+        for tie in range(MOST_TIES + 1):
+            windows, _ = with_cutover(windows, record, 2**64 - 1 - tie, T0)
     closing = {"title": title, "regions": regions, "checks": {long(n): [1, 1] for n in range(MOST_CHECKS)}}
     return {"~cutovers": {"v": 1, "windows": windows}, "~closing": closing}
 

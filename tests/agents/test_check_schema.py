@@ -19,9 +19,12 @@ BROKEN = Path(__file__).parent / "broken_checks"
 VALIDATOR = Draft202012Validator(schema())
 BEYOND = {
     # what needs the words of the systems, arithmetic, or more than one key
+    "alert-guidance-with-a-brace",
+    "alert-guidance-with-a-placeholder",
     "brace-closed",
     "brace-open",
     "case-ends-too-soon",
+    "case-of-each-product",
     "case-too-far",
     "case-unknown-attribute",
     "case-value-too-large",

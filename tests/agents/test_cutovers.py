@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from agents.cutover import KEPT, MOST_WINDOWS, Windows, collecting, healing, with_cutover
+import pytest
+
+from agents.cutover import KEPT, MOST_WINDOWS
 from agents.cutovers import with_change
 from agents.replay import Input, Line, Replay
 from agents.rules import load_checks
@@ -30,10 +32,10 @@ class World:
         self.lines: list[Line] = []
         self.sent = 0
 
-    def tell(self, topic: str, at: int, **record: Any) -> None:
+    def tell(self, topic: str, at: int, event_id: str = "", **record: Any) -> None:
         self.sent += 1
         made = EVENTS[topic].from_json({**record, "occurred_at": T0 + at})
-        self.lines += self.replay.feed(Input(topic, made, f"e{self.sent}"))
+        self.lines += self.replay.feed(Input(topic, made, event_id or f"e{self.sent}"))
 
     def works(self, at: int, begin: int, end: int, action: str = "PLANNED", **more: Any) -> None:
         told = {"cutover_id": "w-1", "systems": ["hlr"], "regions": [], "title": {"zh": "HLR割接", "en": "HLR works"}}
@@ -221,6 +223,30 @@ def test_works_that_are_prolonged_after_their_report_are_reported_once_more() ->
     assert [(status, count) for _, status, count in world.reports] == [("FIRING", 1), ("FIRING", 2)]
 
 
+def test_works_of_which_only_the_title_changes_after_their_report_are_not_reported_again() -> None:
+    world = World()
+    world.works(0, HOUR, 2 * HOUR)
+    world.crm(HOUR + MIN)
+    world.until(3 * HOUR)
+    world.works(3 * HOUR, HOUR, 2 * HOUR, "CHANGED", title={"zh": "HLR割接二期"})
+    world.until(5 * HOUR)
+    assert [status for _, status, _ in world.reports] == ["FIRING"]
+    world.hlr(6 * HOUR)
+    world.until(7 * HOUR)
+    assert [status for _, status, _ in world.reports] == ["FIRING", "RESOLVED"]
+    assert world.of("alert")[-1]["summary"].startswith("HLR割接二期收尾报告")
+
+
+def test_works_that_do_not_go_on_after_all_are_reported_at_once() -> None:
+    world = World()
+    world.works(0, HOUR, 2 * HOUR)
+    world.until(3 * HOUR)
+    world.works(3 * HOUR, HOUR, 9 * HOUR, "CHANGED")
+    world.works(4 * HOUR, HOUR, 2 * HOUR, "CHANGED")
+    world.until(20 * HOUR)
+    assert [at for at, _, _ in world.reports] == [iso(T0 + 2 * HOUR + GRACE), iso(T0 + 4 * HOUR)]
+
+
 def test_works_are_forgotten_when_nothing_of_theirs_is_open_any_more() -> None:
     world, key = World(), "~closing/w-1"
     world.works(0, HOUR, 2 * HOUR)
@@ -239,35 +265,36 @@ def test_works_are_forgotten_when_nothing_of_theirs_is_open_any_more() -> None:
     assert len(world.reports) == told
 
 
-def test_an_older_word_about_the_works_does_not_count() -> None:
-    told = {"cutover_id": "w", "systems": ["hlr"], "regions": [], "title": {}, "action": "PLANNED"}
-    newer = {**told, "starts_at": 5, "ends_at": 9, "occurred_at": 2}
-    windows, _ = with_cutover({}, newer, 0)
-    assert with_cutover(windows, {**newer, "starts_at": 1, "occurred_at": 1}, 0)[0] is windows
-    assert collecting(windows, ["hlr.status"], None, 5) == "w"
-    assert collecting(windows, ["hlr.status"], None, 4) is None
-    assert collecting(windows, ["ocs.balance"], None, 5) is None
-    assert healing(windows, ["hlr.status"], None, 4, 5) == "w"
-    assert healing(windows, ["hlr.status"], None, 5, 6) is None  # it began in the window
-    assert with_cutover(windows, {**newer, "cutover_id": "x", "occurred_at": 3}, 9 + KEPT + 1)[0].keys() == {"x"}
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_works_cancelled_by_a_copy_of_the_line_that_planned_them_collect_nothing(partitions: int) -> None:
+    world = World()
+    world.replay = Replay(load_checks(), partitions=partitions)
+    repeats = [("PLANNED", "p"), ("CANCELLED", "c"), ("PLANNED", "p")]
+    for action, event_id in [*repeats, ("CANCELLED", "c")]:
+        world.works(0, HOUR, 9 * DAY, action, event_id=event_id)
+    for n in range(8):
+        world.crm(2 * HOUR, n)
+    world.until(3 * HOUR)
+    assert {a["count"] for a in world.alerts} == {8}
+    assert world.reports == [(iso(T0), "RESOLVED", 0)]
+    for day in (1, 8):  # and when what was told of them is read once more
+        world.until(day * DAY)
+        for action, event_id in repeats:
+            world.works(0, HOUR, 9 * DAY, action, event_id=event_id)
+    world.crm(8 * DAY + HOUR, 9)
+    world.until(20 * DAY)
+    assert world.alerts[-1]["count"] == 9
+    assert len(world.reports) == 1
 
 
-def test_of_too_many_works_those_are_forgotten_first_that_are_over() -> None:
-    told = {"systems": ["hlr"], "regions": [], "title": {}, "action": "PLANNED", "occurred_at": 2}
-    windows: Windows = {}
-    for n in range(MOST_WINDOWS):  # two are over at 1,000, the others go on or begin later
-        times = {"starts_at": n, "ends_at": 100 + n if n < 2 else 5_000}
-        windows, dropped = with_cutover(windows, {**told, "cutover_id": str(n), **times}, 0)
-        assert dropped == 0
-    gone = []
-    for n in range(3):
-        before = windows
-        record = {**told, "cutover_id": f"new-{n}", "starts_at": 2_000, "ends_at": 5_000}
-        windows, dropped = with_cutover(before, record, 1_000)
-        assert dropped == 1
-        gone += [name for name in (*before, f"new-{n}") if name not in windows]
-    assert gone[:2] == ["0", "1"]
-    assert gone[2].startswith("new-")
+def test_a_cancelled_record_of_closed_works_is_still_the_newest() -> None:
+    world = World()
+    world.works(0, HOUR, 2 * HOUR)
+    world.until(3 * HOUR)
+    world.works(3 * HOUR, HOUR, 2 * HOUR, "CANCELLED")
+    world.works(2 * HOUR, HOUR, 5 * HOUR, "CHANGED")  # late
+    world.until(9 * HOUR)
+    assert len(world.reports) == 1
 
 
 def test_works_that_are_forgotten_for_want_of_room_are_counted() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from os import mkfifo
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,24 @@ def test_files_in_yaml_and_in_yml_are_read_and_no_others(tmp_path: Path) -> None
         path.with_name(f"{path.stem}.yaml").rename(path)
     own_ids = {one.id for one in load_checks([tmp_path]).files.values() if one.file.is_relative_to(tmp_path)}
     assert own_ids == {"activation.mine", "activation.yours"}
+
+
+def test_what_is_hidden_or_no_file_is_left_out(tmp_path: Path) -> None:
+    file = own(tmp_path, "mine", "id: activation", "id: activation.mine")
+    (tmp_path / "below.yaml").mkdir()
+    (tmp_path / ".#mine.yaml").symlink_to("somebody@somewhere.123")  # Emacs: who is editing it
+    (tmp_path / "._mine.yaml").write_bytes(b"\x00\x05\x16\x07")  # macOS: attributes of the file
+    mkfifo(tmp_path / "pipe.yaml")
+    linked = tmp_path / "linked.yaml"
+    linked.symlink_to(own(tmp_path / "elsewhere", "linked", "id: activation", "id: activation.linked"))
+    own_files = [one.file for one in load_checks([tmp_path]).files.values() if one.file.is_relative_to(tmp_path)]
+    assert own_files == [linked, file]
+
+
+def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").symlink_to(tmp_path / "gone.yaml")
+    with pytest.raises(UsageError, match=r"mine\.yaml:1: cannot be read \(No such file or directory\)$"):
+        load_checks([tmp_path])
 
 
 def test_a_directory_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
