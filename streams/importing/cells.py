@@ -15,6 +15,9 @@ NOBODY = frozenset({"", "0"})
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", re.ASCII).fullmatch
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?", re.ASCII).fullmatch
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII).fullmatch
+_NO_NUMBER = "no number: 11 to 15 digits with country code, or a national number"
+SYNTHETIC = "999"
+"""What the stand-ins for other identifiers begin with: no country has this code."""
 TRUE = frozenset({"true", "yes", "y", "t", "1", "on", "是"})
 FALSE = frozenset({"false", "no", "n", "f", "0", "off", "否"})
 
@@ -49,24 +52,30 @@ def msisdn(text: str, country_code: str) -> str:
     """A number with country code. Raises `RecordError(bad_msisdn)`, whose text does not show it."""
     found = international(text, country_code)
     if not is_msisdn(found, country_code):
-        raise RecordError("bad_msisdn", "no number: 11 to 15 digits with country code, or a national number")
+        raise RecordError("bad_msisdn", _NO_NUMBER)
     return found
 
 
 def synthetic(identifier: str) -> str:
     """The stand-in for an identifier that is no MSISDN: `999` and 12 digits of its SHA-256.
 
-    No country has the code 999. The digits are the first 8 bytes of the hash of the UTF-8 text, as a big-endian
-    number, modulo 10^12; the same identifier is the same customer in every import.
+    The digits are the first 8 bytes of the hash of the UTF-8 text, as a big-endian number, modulo 10^12; the same
+    identifier is the same customer in every import.
     """
     digest = hashlib.sha256(identifier.encode()).digest()
-    return f"999{int.from_bytes(digest[:8], 'big') % 10**12:012d}"
+    return f"{SYNTHETIC}{int.from_bytes(digest[:8], 'big') % 10**12:012d}"
 
 
 def customer(text: str, country_code: str) -> str:
     """A number when it is one, else the synthetic stand-in."""
     found = international(text, country_code)
     return found if is_msisdn(found, country_code) else synthetic(text)
+
+
+def refuse_synthetic(msisdn: str) -> None:
+    """Refuse a stand-in where customers have their own numbers only. Raises `RecordError(bad_msisdn)`."""
+    if msisdn.startswith(SYNTHETIC):
+        raise RecordError("bad_msisdn", f"{_NO_NUMBER}; with --snapshot no other number stands in for it", "msisdn")
 
 
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII).fullmatch

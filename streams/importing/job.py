@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 from schemas.errors import RecordError, UsageError
 from schemas.events.call import CallKeys
 from sinks.clickhouse import ClickHouse
+from streams.importing.cells import SYNTHETIC
 from streams.importing.left_out import LeftOut
 from streams.importing.program import STATE, Made, Program
 from streams.importing.reader import Line, Table
@@ -21,7 +22,6 @@ from streams.importing.words import Words
 from streams.wording import counted
 
 CALL = "yupan.call.v1"
-SYNTHETIC = "999"
 _SAID = 20
 """Rows whose reason is told one by one; the rest is counted."""
 _TELL_EVERY = 500

@@ -77,6 +77,23 @@ def test_two_values_of_one_number_in_an_export_are_told(look: Look) -> None:
     assert "another value" not in look(rows)[1]  # a list of changes
 
 
+def test_what_is_no_number_has_no_place_in_an_export(look: Look) -> None:
+    rows = ["1.3811E+10,status,active", "999123456789012,status,active", f"{ANNA},status,active", "0,status,active"]
+    code, told = look(rows, "--snapshot", "--complete")  # asks no ClickHouse: rows are rejected
+    why = "msisdn: no number: 11 to 15 digits with country code, or a national number"
+    assert code == 1
+    assert told.splitlines()[:3] == [
+        f"row 1 (line 2): {why}; with --snapshot no other number stands in for it",
+        f"row 2 (line 3): {why}; with --snapshot no other number stands in for it",
+        "row 4 (line 5): msisdn: is missing",
+    ]
+    assert "yupan: 4 rows: 1 event, 3 rows rejected;" in told
+    assert "nothing is told of what the file leaves out" in told
+    code, told = look(rows[:3])  # changes may be of a system that knows no numbers
+    assert code == 0
+    assert "with a synthetic number (999…): 2 rows" in told
+
+
 def test_an_unknown_system_is_wrong_use(look: Look) -> None:
     code, told = look([f"{ANNA},status,active"], system="hrl")
     assert (code, told) == (
