@@ -1,6 +1,8 @@
 """`yupan checks explain`: what each check and watch list makes of one customer now, rebuilt from the history (#48).
 
 The customer's rows go, in their order of arrival, through the same agents as a worker's. Nobody asks a worker's ledger.
+Whether anybody was told of what is open only the history knows: of what a worker decides in shadow it has no row, and
+the mode of a file may have changed since.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ from agents.desk import CALL, CUSTOMER, LIST
 from agents.life import ENDED, order_told, status_of
 from agents.replay import Input, Present, Replay
 from agents.rules import Check, Checks
-from agents.shadow import is_silent
+from agents.shadow import OFF, ON
 from agents.states import NEVER, value_of
 from agents.verdicts import AreaRule, Rule, Verdict
 from agents.waiting import Open, Wait
 from agents.watch import CALLS, Span, Time
 from agents.watch_files import WatchList
-from agents.watching import is_silent as is_silent_reminder
 from schemas.catalogue import EVENTS
 from schemas.errors import RecordError
 from schemas.events.state import OCCURRENCES
@@ -38,7 +39,8 @@ SILENCE = 1_000
 """Milliseconds without news after which a deadline that is due fires in a worker."""
 _ORDER = (CUSTOMER, LIST, STATE, CALL, COMMAND)
 """Of what arrived in the same millisecond what comes first."""
-SILENT = "opened in shadow: nobody is told"
+UNTOLD = "nobody was told: the history has nothing of it"
+IS_OFF = "off, so nothing is decided: what it would say"
 OF_USAGE = "usage is not in the history"
 OF_AREAS = "of cells and regions, not of a customer; usage is not in the history"
 NOT_BY_THESE = "open in the history, not by the rules as they are now"
@@ -49,6 +51,8 @@ Rows = Iterable[Mapping[str, Any]]
 Since = Mapping[str, str]
 """State to the moment since which it has its value."""
 Entry = dict[str, Any]
+Told = Mapping[str, Mapping[str, Any]]
+"""The anomalies that the history holds open, by id: their newest rows."""
 
 
 class Arrived(NamedTuple):
@@ -65,8 +69,9 @@ def explained(
     db: ClickHouse, settings: Settings, asked: Sequence[Check | WatchList], msisdn: str, now: int
 ) -> dict[str, Any]:
     """Each check's verdict, states, deadline and open anomaly as of `now` (ms). Raises `PartError`."""
-    checks = [replace(one, repair=None) for one in asked if isinstance(one, Check)]  # a repair changes no verdict
-    watches = [one for one in asked if isinstance(one, WatchList)]
+    # neither a repair nor the mode changes a verdict
+    checks = [replace(one, repair=None, mode=ON) for one in asked if isinstance(one, Check)]
+    watches = [replace(one, mode=ON) for one in asked if isinstance(one, WatchList)]
     replay = Replay(Checks(checks, watches), settings.country_code, settings.timezone, told=())
     states, decided = queries.states(db, msisdn), queries.decided(db, msisdn)
     calls = queries.phases(db, msisdn) if any(CALLS in watch.rule.reads for watch in watches) else []
@@ -79,10 +84,14 @@ def explained(
     ]
     feed_as_it_came(replay, sorted(arrived, key=lambda one: one[:3]), now if settings.clock == "wall" else None)
     since = _since(states)
-    opened = {row["anomaly_id"]: row for row in decided}
+    newest = {row["anomaly_id"]: row for row in decided}
+    told = {anomaly_id: row for anomaly_id, row in newest.items() if row["status"] not in ENDED}
+    reminded = {row["source_id"]: row for row in queries.reminders(db, msisdn) if not row["withdrawn"]}
     present = replay.present(msisdn)
-    of_checks = (entry for check in checks for entry in _of_check(check, present, since, opened))
-    entries = [*of_checks, *(_of_watch(watch, present, since) for watch in watches)]
+    of_checks = (entry for check in checks for entry in _of_check(check, present, since, told))
+    entries = [*of_checks, *(_of_watch(watch, present, since, reminded.get(watch.id)) for watch in watches)]
+    off = {one.id for one in asked if one.mode == OFF}
+    entries = [_as_off(entry) if entry["check"] in off else entry for entry in entries]
     return {"msisdn": msisdn, "as_of": iso(replay.clock if settings.clock == "events" else now), "checks": entries}
 
 
@@ -145,17 +154,17 @@ def _since(states: Rows) -> Since:
 # --- what is said of it
 
 
-def _of_check(check: Check, present: Present, since: Since, opened: Mapping[str, Mapping[str, Any]]) -> list[Entry]:
+def _of_check(check: Check, present: Present, since: Since, told: Told) -> list[Entry]:
     rule = check.rule
     if isinstance(rule, AreaRule):
         return [_entry(check, None, note=OF_AREAS)]
     if USAGE in rule.reads:
         entries = [_entry(check, None, note=OF_USAGE)]
     else:
-        entries = [_of_subject(check, rule, subject, present, since, opened) for subject in _subjects(check, present)]
+        entries = [_of_subject(check, rule, subject, present, since, told) for subject in _subjects(check, present)]
     known = {entry["anomaly"]["anomaly_id"] for entry in entries if entry["anomaly"] is not None}
-    for anomaly_id, row in opened.items():
-        if row["check"] == check.id and row["status"] not in ENDED and anomaly_id not in known:
+    for anomaly_id, row in told.items():
+        if row["check"] == check.id and anomaly_id not in known:
             _add_open(entries, check, row)
     return entries
 
@@ -172,42 +181,44 @@ def _subjects(check: Check, present: Present) -> list[str]:
     return sorted(seen | waits.keys()) or [""]
 
 
-def _of_subject(
-    check: Check,
-    rule: Rule,
-    subject: str,
-    present: Present,
-    since: Since,
-    opened: Mapping[str, Mapping[str, Any]],
-) -> Entry:
+def _of_subject(check: Check, rule: Rule, subject: str, present: Present, since: Since, told: Told) -> Entry:
     wait = present.waits.get(f"{check.id}|{subject}" if subject else check.id)
     verdict = rule.verdict(subject, present.states, wait)
-    told: dict[str, Any] = rule.evidence(subject, present.states, wait)
+    read: dict[str, Any] = rule.evidence(subject, present.states, wait)
     if not rule.each:
-        told = {name: value_of(present.states, name) for name in told}
+        read = {name: value_of(present.states, name) for name in read}
     anomaly = None if wait is None else wait["open"]
     return _entry(
         check,
         verdict.value,
         subject=subject or None,
-        states={name: _state(name, value, since) for name, value in told.items()},
+        states={name: _state(name, value, since) for name, value in read.items()},
         deadline=_deadline(wait),
-        anomaly=None if anomaly is None else _anomaly(anomaly, opened.get(anomaly["id"])),
-        note=SILENT if is_silent(anomaly) else None,
+        anomaly=None if anomaly is None else _anomaly(anomaly, told.get(anomaly["id"])),
+        note=UNTOLD if anomaly is not None and anomaly["id"] not in told else None,
     )
 
 
-def _of_watch(watch: WatchList, present: Present, since: Since) -> Entry:
+def _of_watch(watch: WatchList, present: Present, since: Since, told: Mapping[str, Any] | None) -> Entry:
+    """`told`: the reminder that the history holds."""
     standing = present.standing.get(watch.id)
     words = {name: value for name, value in watch.rule.words(present.known).items() if not isinstance(value, Span)}
     entry = _entry(
         watch,
         Verdict.CONSISTENT.value if standing is None else STANDS,
         states={name: _state(name, value, since) for name, value in words.items()},
-        note=SILENT if standing is not None and is_silent_reminder(standing) else None,
+        note=UNTOLD if standing is not None and told is None else None,
     )
-    until = None if standing is None or standing[1] is None else iso(standing[1])
-    return {**entry, "reminder": None if standing is None else {"reminder_id": standing[0], "until": until}}
+    if standing is None:
+        return {**entry, "reminder": None}
+    reminder_id = standing[0] if told is None else told["reminder_id"]
+    return {**entry, "reminder": {"reminder_id": reminder_id, "until": standing[1] and iso(standing[1])}}
+
+
+def _as_off(entry: Entry) -> Entry:
+    """What would be said if the file were in force; of what is open only what was told before it was switched off."""
+    untold = [name for name in ("anomaly", "reminder") if name in entry and entry["note"] == UNTOLD]
+    return {**entry, **dict.fromkeys(untold), "deadline": None, "note": IS_OFF}
 
 
 def _entry(check: Check | WatchList, verdict: str | None, **more: Any) -> Entry:
@@ -227,31 +238,31 @@ def _deadline(wait: Wait | None) -> str | None:
 
 
 def _anomaly(anomaly: Open, row: Mapping[str, Any] | None) -> dict[str, Any]:
-    """An open anomaly; what has become of its repair only the history knows."""
-    stands = row is not None and row["status"] not in ENDED
+    """An open anomaly; what has become of its repair only the history knows (`row`, None: nobody was told)."""
     return {
         "anomaly_id": anomaly["id"],
-        "status": row["status"] if row is not None and stands else status_of(anomaly),
+        "status": status_of(anomaly) if row is None else row["status"],
         "opened_at": iso(anomaly["opened_at"]),
         "evidence": anomaly["evidence"],
     }
 
 
 def _add_open(entries: list[Entry], check: Check, row: Mapping[str, Any]) -> None:
-    """An anomaly that the history holds open, and we do not."""
+    """An anomaly that the history holds open, and we do not, or by another id: of that nobody was told."""
     subject = None
     if not isinstance(check.rule, AreaRule):
         subject = next((found for name in row["evidence"] or {} if (found := check.rule.subject(name))), None)
     told = {"anomaly_id": row["anomaly_id"], "status": row["status"], "opened_at": iso(row["opened_at"])}
     anomaly = {**told, "evidence": row["evidence"]}
-    free = next((one for one in entries if one["subject"] == subject and one["anomaly"] is None), None)
+    mine = (one for one in entries if one["subject"] == subject)
+    free = next((one for one in mine if one["anomaly"] is None or one["note"] == UNTOLD), None)
     if free is None:
         free = _entry(check, None, subject=subject)
         entries.append(free)
+    free["note"] = None if free["note"] == UNTOLD else free["note"] or NOT_BY_THESE
     free["anomaly"] = anomaly
     if free["verdict"] is None:
         free["verdict"] = Verdict.DIVERGENT.value
-    free["note"] = free["note"] or NOT_BY_THESE
 
 
 # --- for people

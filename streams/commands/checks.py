@@ -154,7 +154,7 @@ def explain(msisdn: str, only: tuple[str, ...], as_json: bool) -> None:
 
     settings, checks = _load()
     ids = [one for word in only for one in word.split(",")]
-    asked = _asked(checks, ids)
+    asked = _known(checks, ids) if ids else _asked(checks, ())  # who names one that is off is told that it is
     number = international(msisdn, settings.country_code)
     if not is_msisdn(number, settings.country_code):
         raise UsageError("the number is no MSISDN: 11 to 15 digits with country code, such as 8613800138000")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from agents.rules import load_checks
 from schemas.fields import iso
 from sinks.history import HistoryWriter
-from streams.explaining import NOT_BY_THESE, OF_AREAS, OF_USAGE, SILENT, explained, lines_of
+from streams.explaining import IS_OFF, NOT_BY_THESE, OF_AREAS, OF_USAGE, UNTOLD, explained, lines_of
 from streams.settings import Settings
 from tests.agents.replaying import ANNA, HOUR, MIN, NOON
 from tests.sinks.conftest import Event
@@ -34,6 +36,15 @@ class History:
     def state(self, name, value, at, arrived=None, **more):
         system, _, attribute = name.partition(".")
         self.store(STATE, {"system": system, "attribute": attribute, "value": value, **more}, at, arrived)
+
+    def tell(self, check, watch):
+        """What is open of a check is being repaired, and the reminder of a watch list stands."""
+        opened = {name: check["anomaly"][name] for name in ("anomaly_id", "evidence")}
+        record = {**opened, "check": check["check"], "status": "REPAIRING", "severity": "MAJOR", "cause_code": "c"}
+        record |= {"trigger_id": "e", "opened_at": NOON + 10 * MIN, "reason": "deadline_passed"}
+        self.store("yupan.anomaly.v1", record, NOON + 10 * MIN)
+        reminder = {"reminder_id": "watch-told", "kind": "WATCH", "source_id": watch["check"], "severity": "WARNING"}
+        self.store("yupan.reminder.v1", {**reminder, "title": {"en": "x"}}, NOON)
 
     def explain(self, now, *ids, settings=SETTINGS):
         checks = load_checks()
@@ -175,11 +186,45 @@ def test_people_read_it_in_their_time_zone(db):
     assert lines[-2:] == [f"{'calls':<24} not in the history", f"    {OF_USAGE}"]
 
 
-def test_what_opened_in_shadow_says_that_nobody_is_told(db):
+def by_mode(db, mode, now=NOON + HOUR):
+    """What is said of activation and of the list of stopped numbers while the mode of both is `mode`."""
+    files = load_checks().files
+    asked = [replace(files[name], mode=mode) for name in ("activation", "watch:stopped")]
+    return explained(db, SETTINGS, asked, ANNA, now)["checks"]
+
+
+@pytest.mark.parametrize("mode", ["on", "shadow"])
+def test_whether_anybody_was_told_says_the_history_not_the_mode_of_now(db, mode):
     history = History(db)
     history.state("crm.status", "suspended", NOON)
-    for mode, note in (("on", None), ("shadow", SILENT)):
-        asked = [replace(load_checks().files[name], mode=mode) for name in ("activation", "watch:stopped")]
-        check, watch = explained(db, SETTINGS, asked, ANNA, NOON + HOUR)["checks"]
-        assert (check["verdict"], watch["verdict"]) == ("divergent", "stands")
-        assert (check["note"], watch["note"]) == (note, note)
+    check, watch = by_mode(db, mode)
+    assert (check["verdict"], watch["verdict"]) == ("divergent", "stands")
+    assert (check["note"], watch["note"]) == (UNTOLD, UNTOLD)
+    history.tell(check, watch)
+    check, watch = by_mode(db, mode)
+    assert (check["note"], check["anomaly"]["status"]) == (None, "REPAIRING")
+    assert (watch["note"], watch["reminder"]["reminder_id"]) == (None, "watch-told")
+
+
+def test_what_is_open_under_another_id_is_told_once(db):
+    """As where the wait began before the check was there: the one that the desk knows is the history's."""
+    history = History(db)
+    history.state("crm.status", "suspended", NOON)
+    check, watch = by_mode(db, "on")
+    check["anomaly"]["anomaly_id"] = "another"
+    history.tell(check, watch)
+    check, _ = by_mode(db, "on")
+    assert (check["anomaly"]["anomaly_id"], check["anomaly"]["status"], check["note"]) == ("another", "REPAIRING", None)
+
+
+def test_what_is_off_says_so_and_what_it_would_say(db):
+    history = History(db)
+    history.state("crm.status", "suspended", NOON)
+    assert by_mode(db, "off", NOON + MIN)[0]["deadline"] is None
+    check, watch = by_mode(db, "off")
+    assert (check["verdict"], check["anomaly"], check["note"]) == ("divergent", None, IS_OFF)
+    assert (watch["verdict"], watch["reminder"], watch["note"]) == ("stands", None, IS_OFF)
+    history.tell(*by_mode(db, "on"))  # before it was switched off
+    check, watch = by_mode(db, "off")
+    assert (check["anomaly"]["status"], check["note"]) == ("REPAIRING", IS_OFF)
+    assert (watch["reminder"]["reminder_id"], watch["note"]) == ("watch-told", IS_OFF)
