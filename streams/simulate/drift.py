@@ -1,4 +1,4 @@
-"""Changes of the CRM's status, which the network follows, and the drifts: those that it does not follow.
+"""Changes of the CRM's status, which account and network follow, and the drifts, which the network does not follow.
 
 Check `activation` must find each drift and nothing else, so a customer has one change on its way at a time.
 """
@@ -12,6 +12,10 @@ from streams.simulate.subscribers import Subscriber
 
 HLR = {"active": "active", "suspended": "barred", "half_suspended": "barred_outgoing", "closed": "absent"}
 """The network's word for each status of the CRM (contracts, station `activation`)."""
+ACCOUNT = {"active": "open", "suspended": "frozen", "half_suspended": "open", "closed": "closed"}
+"""The account's word for each: none of our stations compares it, but a check of one's own may (docs/tutorial.md)."""
+_ACCOUNT_MS = (50, 600)
+"""So much later than the CRM the account system holds it; never later than the network would."""
 NEVER = 2**62
 _REPAIRED = 0.5
 _MARGIN = 500
@@ -21,23 +25,30 @@ _MARGIN = 500
 def change(
     stage: Stage, person: Subscriber, at: float, network_at: float, status: str, follows: str | None = None
 ) -> None:
-    """The CRM takes `status` at `at`, the network at `network_at` (ms), unless this is one of the drifts."""
+    """The CRM takes `status` at `at`, the account soon, the network at `network_at` (ms) unless this is a drift."""
     at, before = int(at), person.status
     due_at = at + stage.deadlines["activation"]
     person.status = status
     if stage.rng.random() < stage.drift_share and stage.fits(due_at + _MARGIN):
-        _drift(stage, person, at, due_at, before, follows)
-        return
-    trigger = stage.state(person, at, "crm", "status", status, previous=before, follows=follows)
-    _network(stage, person, network_at, before, trigger)
-    person.busy_until = int(network_at) + 1
+        trigger = _drift(stage, person, at, due_at, before, follows)
+    else:
+        trigger = stage.state(person, at, "crm", "status", status, previous=before, follows=follows)
+        _network(stage, person, network_at, before, trigger)
+        person.busy_until = int(network_at) + 1
+    _account(stage, person, min(at + stage.rng.uniform(*_ACCOUNT_MS), network_at), before, trigger)
+
+
+def _account(stage: Stage, person: Subscriber, at: float, before: str, follows: str) -> None:
+    word, held = ACCOUNT[person.status], ACCOUNT.get(before)
+    if word != held:
+        stage.state(person, at, "ocs", "account", word, previous=held, follows=follows)
 
 
 def _network(stage: Stage, person: Subscriber, at: float, before: str, follows: str | None) -> None:
     stage.state(person, at, "hlr", "status", HLR[person.status], previous=HLR.get(before), follows=follows)
 
 
-def _drift(stage: Stage, person: Subscriber, at: int, due_at: int, before: str, follows: str | None) -> None:
+def _drift(stage: Stage, person: Subscriber, at: int, due_at: int, before: str, follows: str | None) -> str:
     repaired_at = int(due_at + 1000 + stage.span(20, 120))
     repaired = stage.rng.random() < _REPAIRED and stage.fits(repaired_at)
 
@@ -45,11 +56,12 @@ def _drift(stage: Stage, person: Subscriber, at: int, due_at: int, before: str, 
         repair = repaired_at if repaired else None
         return Injected(f"drift-{trigger}", person.msisdn, "activation", trigger, at, due_at, repair)
 
-    stage.state(person, at, "crm", "status", person.status, previous=before, follows=follows, drift=entry)
+    trigger = stage.state(person, at, "crm", "status", person.status, previous=before, follows=follows, drift=entry)
     if repaired:
         _network(stage, person, repaired_at, before, None)
     person.busy_until = repaired_at + 1 if repaired else NEVER
     _complain(stage, person, at, due_at)
+    return trigger
 
 
 def _complain(stage: Stage, person: Subscriber, at: int, due_at: int) -> None:

@@ -11,9 +11,8 @@ def opening(stage: Stage, at: int) -> None:
     """A number is ordered, accepted and completed; some orders are cancelled instead."""
     done = at + stage.span(2, 8)
     active = done + stage.propagation("opening")
-    account = done + stage.propagation("opening")
     network = active + stage.propagation("activation")
-    if not stage.fits(max(account, network)):
+    if not stage.fits(network):
         return
     person = stage.population.join(at)
     stage.state(person, at, "order", "opening", "accepted")
@@ -23,7 +22,6 @@ def opening(stage: Stage, at: int) -> None:
         return
     trigger = stage.state(person, done, "order", "opening", "completed", previous="accepted")
     stage.plan(done, CUSTOMER, "crm", msisdn=person.msisdn, facts=facts(person) | {"opened_at": int(done)})
-    stage.state(person, account, "ocs", "account", "open", follows=trigger)
     stage.state(person, active + stage.span(1, 2), "crm", "service_password", "initial")
     drift.change(stage, person, active, network, "active", follows=trigger)
 

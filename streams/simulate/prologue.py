@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.simulate.desk import seat_name, staff_name
-from streams.simulate.drift import HLR
+from streams.simulate.drift import ACCOUNT, HLR
 from streams.simulate.openings import facts
 from streams.simulate.stage import CUSTOMER, LIST, SEAT, Stage
 from streams.simulate.subscribers import Subscriber
@@ -28,6 +28,7 @@ def _move_in(stage: Stage, at: float, length: int) -> None:
         stage.plan(at, CUSTOMER, "crm", msisdn=person.msisdn, facts=facts(person))
         stage.state(person, at, "crm", "status", person.status, reason="snapshot")
         stage.state(person, at + 1, "hlr", "status", HLR[person.status], reason="snapshot")
+        stage.state(person, at + 1, "ocs", "account", ACCOUNT[person.status], reason="snapshot")
         if person.status == "active" and stage.rng.random() < 0.1:  # some of them too little for the next month
             stage.state(person, at + 1, "ocs", "balance", round(person.fee * stage.rng.uniform(0.2, 4), 2))
         for name in person.lists:

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from agents.replay import Input, Replay
-from agents.rules import load_checks
+from agents.rules import Checks, load_checks
 from schemas.fields import millis
 from streams.demo.tally import ANOMALY, Tally
+from streams.simulate.traffic import Traffic
 from tests.simulate.worlds import DEADLINE, START, traffic
 
+ROOT = Path(__file__).resolve().parents[2]
 
-def test_the_checks_find_each_injected_drift_once_and_nothing_else() -> None:
-    told = traffic(seconds=120)
-    replay, decided = Replay(load_checks(deadlines={"activation": DEADLINE})), []
+
+def anomalies_of(told: Traffic, checks: Checks) -> list[dict[str, Any]]:
+    replay, decided = Replay(checks), []
     for event in told:
         decided += replay.feed(Input(event.topic, event.record, event.id, event.source))
     decided += replay.finish(int(told.end))
-    anomalies = [line for line in decided if line["kind"] == "anomaly"]
+    return [line for line in decided if line["kind"] == "anomaly"]
+
+
+@pytest.fixture
+def tutorial(tmp_path: Path) -> Path:
+    """The directory with the check that the tutorial writes, as it leaves it: with its shorter deadline."""
+    [text] = re.findall(
+        r"<<'YAML'\n(.*?)^YAML$", (ROOT / "docs/tutorial.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "charging.account.yaml").write_text(text.replace("20 s", "5 s"), "utf-8")
+    return tmp_path
+
+
+def test_the_checks_find_each_injected_drift_once_and_nothing_else(tutorial: Path) -> None:
+    told, checks = traffic(seconds=120), load_checks([tutorial], deadlines={"activation": DEADLINE})
+    assert checks.by_id["charging.account"].rule.within == 5_000
+    anomalies = anomalies_of(told, checks)
     opened = sorted((line["msisdn"], millis(line["at"])) for line in anomalies if line["status"] == "OPEN")
     assert len(opened) > 20
     assert opened == sorted((drift.msisdn, drift.due_at) for drift in told.injected)
