@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.rules import load_checks
 from schemas.catalogue import EVENTS
 from schemas.codec import Codec
 from schemas.errors import RecordError, UsageError
+from schemas.events.list import is_watch_list
 from schemas.fields import FAR_FUTURE, iso
 from schemas.headers import cloud_event
 from sinks.clickhouse import open_clickhouse
 from sinks.producer import EventProducer
 from sinks.registry import attach
 from streams.importing import mapping as mappings
-from streams.importing.job import Job, Nowhere, Stopwatch, Tally, rejects_to
+from streams.importing.job import LIST, Job, Nowhere, Stopwatch, Tally, rejects_to
 from streams.importing.left_out import LeftOut
 from streams.importing.program import Program, Surroundings
 from streams.importing.progress import Bars
@@ -83,12 +85,13 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
         raise UsageError("--complete: goes with --snapshot, a full export of one system")
     mapping = mappings.load(order.mapping)
     _spare_inputs(order)
+    lists = _lists_with_a_file(mapping, settings)
     with Table(order.file, order.encoding or mapping.encoding, mapping.delimiter) as table:
         around = _surroundings(order, mapping, settings)
         program = Program(mapping, table.header, around)
         producer = None if order.dry_run else _producer(mapping, settings)
         with Bars(table.size) as bars, rejects_to(order.rejects, tell, table.header) as rejects:
-            words = Words(once=order.snapshot)
+            words = Words(once=order.snapshot, lists=lists)
             job = Job(table, program, producer or Nowhere(), rejects, words, LeftOut() if order.complete else None)
             tally = job.run(lambda so_far: bars.read(table.position(), so_far))
             complete = order.complete and not tally.rejected  # a row that cannot be used is not left out
@@ -101,6 +104,13 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
                 tell(line)
             state = "nothing was sent" if producer is None else _finish(producer, order, settings, bars)
     return Done(tally, watch.seconds(), state, tally.left_out if complete else None)
+
+
+def _lists_with_a_file(mapping: mappings.Mapping, settings: Settings) -> list[str]:
+    """The watch lists of our files, as far as `mapping` makes entries of lists. Raises `UsageError` for a wrong one."""
+    if LIST not in {plan.event.topic for plan in mapping.events}:
+        return []
+    return [name for name in load_checks(settings.checks).files if is_watch_list(name)]
 
 
 def _spare_inputs(order: Order) -> None:

@@ -22,6 +22,7 @@ from streams.importing.words import Words
 from streams.wording import counted
 
 CALL = "yupan.call.v1"
+LIST = "yupan.list.v1"
 _SAID = 20
 """Rows whose reason is told one by one; the rest is counted."""
 _TELL_EVERY = 500
@@ -69,7 +70,7 @@ class Job:
         words: Words,
         left_out: LeftOut | None = None,
     ) -> None:
-        """`words`: notes what the states say; `left_out`: of a complete export."""
+        """`words`: notes what states and entries say; `left_out`: of a complete export."""
         self.tally = Tally()
         self._words = words
         self._left_out = left_out
@@ -112,6 +113,8 @@ class Job:
         made = self._program.events(line.number, line.cells)
         for event in made:
             self._send(event)
+            if event.event.topic == LIST:
+                self._words.note_entry(event.record)
             if event.event.topic == STATE:
                 self._words.note(event.record)
                 if self._left_out is not None:

@@ -1,12 +1,17 @@
-"""What a file's states say that nobody understands: words that no check and no watch list reads, and contradictions."""
+"""What a file says that nobody understands: unknown words, contradictions, entries of lists without a file.
+
+Of states those are words that no check and no watch list reads. An entry of a watch list that has no file says what its
+row does, which may be nothing.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from schemas.events.list import is_watch_list
 from schemas.events.state import OCCURRENCES, WORDS
 from schemas.masking import shown
 from streams.wording import counted
@@ -21,12 +26,18 @@ _FORMS = {"yuan": "an amount in yuan", "number": "a number", "milliseconds": "a 
 class Words:
     """Remembers the unknown words of one file and, of an export, what each number has: some 130 bytes a row."""
 
-    def __init__(self, *, once: bool) -> None:
-        """`once`: the file is an export, in which a system holds one value of a number's attribute."""
+    def __init__(self, *, once: bool, lists: Collection[str] = ()) -> None:
+        """`once`: the file is an export, in which a system holds one value of a number's attribute.
+
+        `lists`: the watch lists that have a file.
+        """
         self._unknown: Counter[str] = Counter()
         self._once = once
         self._held: dict[int, int] = {}
         self._otherwise = 0
+        self._lists = lists
+        self._listed: Counter[str] = Counter()
+        self._silent: Counter[str] = Counter()
 
     def note(self, record: Mapping[str, Any]) -> None:
         """A state of the file."""
@@ -38,8 +49,17 @@ class Words:
             held = hash(value)
             self._otherwise += self._held.setdefault(hash((system, attribute, record["msisdn"])), held) != held
 
+    def note_entry(self, record: Mapping[str, Any]) -> None:
+        """An entry of a list."""
+        name = record["list"]
+        if record["action"] != "ADD" or name in self._lists or not is_watch_list(name):
+            return
+        if name in self._listed or len(self._listed) < _KEPT:
+            self._listed[name] += 1
+            self._silent[name] += not record["guidance"] and not record["wording"]
+
     def warnings(self) -> Iterator[str]:
-        """A line for each unknown word, the most frequent first, and one about contradictions."""
+        """A line for each unknown word and list, the most frequent first, and one about contradictions."""
         for fault, rows in self._unknown.most_common(_SAID):
             yield f"yupan: {counted(rows, 'row')}: {fault}"
         if (more := len(self._unknown) - _SAID) > 0:
@@ -48,6 +68,10 @@ class Words:
             which = "the one with the higher sequence counts, else the later"
             told = counted(self._otherwise, "row")
             yield f"yupan: {told} with another value than the first row of the same number and attribute; {which}"
+        for name, rows in self._listed.most_common(_SAID):
+            has = f"no file has the list {shown(name)}, so its reminders say only what its rows do"
+            silent = f"{self._silent[name]:,} of {counted(rows, 'row')} with neither guidance nor wording"
+            yield f"yupan: {has}: {silent}; lists with a file are {', '.join(self._lists)}"
 
 
 def _fault(system: str, attribute: str, value: Any) -> str:
