@@ -70,7 +70,8 @@ def command(
     if as_json:
         click.echo(json.dumps(done.document()))
     if complete and done.left_out is None:
-        click.echo("yupan: rows were rejected: nothing is told of what the file leaves out; mend them first", err=True)
+        why = "rows were rejected" if done.tally.rejected else "only some rows have a number"
+        click.echo(f"yupan: {why}: nothing is told of what the file leaves out; mend them first", err=True)
     return 1 if done.tally.rejected else 0
 
 

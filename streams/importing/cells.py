@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", re.ASCII).fullmatch
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?", re.ASCII).fullmatch
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII).fullmatch
 _NO_NUMBER = "no number: 11 to 15 digits with country code, or a national number"
+_SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2}", re.ASCII).fullmatch
 SYNTHETIC = "999"
 """What the stand-ins for other identifiers begin with: no country has this code."""
 TRUE = frozenset({"true", "yes", "y", "t", "1", "on", "是"})
@@ -67,15 +68,16 @@ def synthetic(identifier: str) -> str:
 
 
 def customer(text: str, country_code: str) -> str:
-    """A number when it is one, else the synthetic stand-in."""
+    """A number when it is one, else the synthetic stand-in.
+
+    Raises `RecordError(bad_msisdn)` for what a spreadsheet has made of a number: nobody knows whose it was.
+    """
     found = international(text, country_code)
-    return found if is_msisdn(found, country_code) else synthetic(text)
-
-
-def refuse_synthetic(msisdn: str) -> None:
-    """Refuse a stand-in where customers have their own numbers only. Raises `RecordError(bad_msisdn)`."""
-    if msisdn.startswith(SYNTHETIC):
-        raise RecordError("bad_msisdn", f"{_NO_NUMBER}; with --snapshot no other number stands in for it", "msisdn")
+    if is_msisdn(found, country_code):
+        return found
+    if _SHORTENED(text.strip()):
+        raise RecordError("bad_msisdn", "a number that a spreadsheet has shortened; export it as text")
+    return synthetic(text)
 
 
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII).fullmatch

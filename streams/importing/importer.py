@@ -94,7 +94,8 @@ def import_file(order: Order, settings: Settings, tell: Callable[[str], None]) -
             words = Words(once=order.snapshot, lists=lists)
             job = Job(table, program, producer or Nowhere(), rejects, words, LeftOut() if order.complete else None)
             tally = job.run(lambda so_far: bars.read(table.position(), so_far))
-            complete = order.complete and not tally.rejected  # a row that cannot be used is not left out
+            # whose row cannot be used is not left out, nor who has no number among those who have one
+            complete = order.complete and not tally.rejected and tally.synthetic in (0, tally.rows)
             if complete:
                 with closing(open_clickhouse(settings.clickhouse)) as db:
                     job.complete(db, around.file_time, lambda so_far: bars.read(table.position(), so_far))

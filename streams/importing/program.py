@@ -12,7 +12,6 @@ from schemas.event_type import EventType
 from schemas.events.state import EVENT as STATE_EVENT
 from schemas.events.state import SNAPSHOT
 from schemas.masking import masked
-from streams.importing.cells import refuse_synthetic
 from streams.importing.mapping import Mapping
 from streams.importing.row import BUILT_IN, FILE_TIME, Getter, Layout, places_of
 
@@ -84,7 +83,6 @@ class Program:
             record = record_of(row)
             if record is not None:
                 if self._snapshot and event.topic == STATE:
-                    refuse_synthetic(record["msisdn"])
                     record["reason"] = SNAPSHOT
                 made.append(Made(event, record, f"{digest}-{label}"))
         return made
