@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from schemas.forms import VALUE_BRANCHES, Field  # noqa: E402
 from schemas.metrics import METRICS  # noqa: E402
 from schemas.topics import DAY_MS, LEDGER, topic_specs  # noqa: E402
 from streams.cli import cli  # noqa: E402
-from streams.settings import Settings  # noqa: E402
+from streams.settings import all_settings  # noqa: E402
 from tests.faults.faults import FAULTS  # noqa: E402
 from tests.faults.results import kept, totals  # noqa: E402
 from tests.model.mutations import MUTATIONS  # noqa: E402
@@ -128,7 +128,7 @@ def _command(name: str, command: click.Command) -> str:
 
 def settings() -> str:
     """Every setting with its default."""
-    return table(("setting", "default", "form", "meaning"), map(_setting, fields(Settings)))
+    return table(("setting", "default", "form", "meaning"), map(_setting, all_settings()))
 
 
 def _setting(field: Any) -> tuple[str, ...]:

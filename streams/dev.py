@@ -133,7 +133,7 @@ class Stack:
 
     def announce(self, file: Path | None) -> None:
         """Print the settings as `export` lines, and write them as one JSON object to `file` (by rename)."""
-        environment = self.settings.environ()
+        environment = self.settings.environ_elsewhere()
         if file is not None:
             part = file.with_name(file.name + ".part")
             part.write_text(json.dumps(environment) + "\n", "utf-8")

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -135,6 +135,13 @@ _REPAIRS = Form(
 )
 
 
+class Origin(NamedTuple):
+    """Where settings come from: `file`, when there is one, and for the settings in `said` environment or program."""
+
+    file: Path | None = None
+    said: frozenset[str] = frozenset()
+
+
 def _setting(default: Any, form: Form, doc: str) -> Any:
     metadata = {"form": form, "doc": doc}
     if isinstance(default, dict):
@@ -196,6 +203,8 @@ class Settings:
     )
     language: str = _setting("zh", _one_of("zh", "en"), "the language of texts for people")
     metrics: str = _setting("127.0.0.1:0", _ADDRESS, "host:port of the Prometheus endpoint; port 0 takes a free one")
+    origin: Origin = field(default=Origin(), compare=False, repr=False)
+    """No setting itself."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, file: Path | None = None, **defaults: Any) -> Settings:
@@ -209,26 +218,40 @@ class Settings:
             if _plain(name) in found:
                 raise UsageError(f"YUPAN_{_plain(name).upper()} (in {path}): is there twice, the second time as {name}")
             found[_plain(name)] = (value, str(path))
+        said = defaults.keys() - found.keys()
         for name, value in environ.items():
             if name.startswith("YUPAN_") and name not in ("YUPAN_CONFIG", "YUPAN_CACHE") and not _SERVICE_LINK(name):
                 found[_plain(name)] = (value, "the environment")
-        return cls(**(defaults | _parsed(found)))
+                said.add(_plain(name))
+        origin = Origin(path.absolute() if path.is_file() else None, frozenset(said))
+        return cls(**(defaults | _parsed(found)), origin=origin)
 
     def with_(self, **changes: Any) -> Settings:
         """A copy with some settings replaced."""
-        return replace(self, **changes)
+        return replace(self, **changes, origin=self.origin._replace(said=self.origin.said | changes.keys()))
 
     def environ(self) -> dict[str, str]:
-        """The settings that differ from the defaults, as the environment of another command."""
-        changed = {
-            f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(_DEFAULT, f.name)
-        }
-        return {f"YUPAN_{name.upper()}": _written(name, value) for name, value in changed.items()}
+        """The environment of another command that is run here: what it cannot read in `yupan.toml` by itself.
+
+        What the file says is left out: it may be changed, and would then be overruled.
+        """
+        said = [f.name for f in all_settings() if f.name in self.origin.said]
+        return {f"YUPAN_{name.upper()}": _written(name, getattr(self, name)) for name in said}
+
+    def environ_elsewhere(self) -> dict[str, str]:
+        """The same for a command that is run in another directory: it is told where `yupan.toml` is."""
+        file = self.origin.file
+        return self.environ() | ({} if file is None else {"YUPAN_CONFIG": str(file)})
 
     def described(self) -> list[tuple[str, str, str]]:
         """(name, value as text, meaning) of every setting; passwords are left out."""
-        rows = ((f.name, _written(f.name, getattr(self, f.name)), f.metadata["doc"]) for f in fields(self))
+        rows = ((f.name, _written(f.name, getattr(self, f.name)), f.metadata["doc"]) for f in all_settings())
         return [(name, without_password(value), doc) for name, value, doc in rows]
+
+
+def all_settings() -> list[Field[Any]]:
+    """The fields that are settings; `form` and `doc` are in their metadata."""
+    return [one for one in fields(Settings) if one.metadata]
 
 
 def _plain(name: str) -> str:
@@ -253,7 +276,7 @@ def _read(path: Path, named: bool) -> dict[str, Any]:
 
 
 def _parsed(found: Mapping[str, tuple[Any, str]]) -> dict[str, Any]:
-    known = {f.name: f.metadata for f in fields(Settings)}
+    known = {f.name: f.metadata for f in all_settings()}
     values = {}
     for name, (value, where) in found.items():
         if name not in known:
@@ -288,6 +311,3 @@ def _written(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         return (":" if name == "checks" else ",").join(value)
     return str(value)
-
-
-_DEFAULT = Settings()

