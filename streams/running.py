@@ -54,6 +54,13 @@ def take_hang_ups() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
+def end_on_hang_up() -> None:
+    """SIGHUP ends this process as SIGTERM does, also one that has come meanwhile. Not under nohup."""
+    if not _is_under_nohup():
+        signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    take_hang_ups()
+
+
 class Stop(threading.Event):
     """An event that knows whether somebody waits on it, and whether checks are to be read anew."""
 

@@ -29,6 +29,7 @@ from streams.engine.precheck import check_ledger, check_topics
 from streams.metrics import EngineHooks, Metrics
 from streams.refusal import Refusal
 from streams.reloading import Reloading, read_checks
+from streams.running import end_on_hang_up
 from streams.settings import Settings
 
 log = logging.getLogger("yupan.worker")
@@ -41,8 +42,9 @@ _CHATTY = ("faust", "mode", "streams.app", "streams.engine.transport")
 
 
 def run(settings: Settings, role: str) -> int:
-    """Run one role in the foreground until SIGTERM or SIGINT; SIGHUP has `decide` read its checks anew.
+    """Run one role in the foreground until SIGTERM or SIGINT.
 
+    SIGHUP has `decide` read its checks anew, and ends the others, unless they run under nohup.
     Raises `PartError`, `UsageError`.
     """
     from streams.app import build_app, run_app
@@ -57,6 +59,8 @@ def run(settings: Settings, role: str) -> int:
         return 0
     with ExitStack() as stack:
         reloading = Reloading(metrics) if role == "decide" else None
+        if reloading is None:
+            end_on_hang_up()
         engine, bindings = (
             _history(settings, metrics, stack) if reloading is None else _decide(settings, metrics, reloading)
         )

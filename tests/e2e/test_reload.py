@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from agents.rules import SHIPPED
+from streams.supervisor import Worker
 from tests.e2e.kit import Live, Seen, msisdn, state, wait_for
 
 STATE, ANOMALY, REMINDER = "yupan.state.v1", "yupan.anomaly.v1", "yupan.reminder.v1"
 NAME = "activation.mine"
+COMMAND = """
+import signal, sys
+from streams.cli import main
+signal.signal(signal.SIGHUP, signal.{})
+sys.argv[1:] = ["worker", "--role", "history"]
+main()
+"""
 BROKEN = Path(__file__).parents[1] / "agents" / "broken_checks" / "unknown-kind.yaml"
 
 
@@ -74,3 +84,37 @@ def test_a_new_check_fires_a_broken_file_changes_nothing_and_shadow_tells_nobody
     assert of(told, third) == []
     assert of(told, third, "activation")[-1:] == ["RESOLVED"]  # ours has spoken
     assert stack.worker("decide").pid == pid
+
+
+class History(Worker):
+    """A worker that a shell starts: with SIGHUP as it is (`SIG_DFL`), or under nohup (`SIG_IGN`)."""
+
+    def __init__(self, settings: Mapping[str, str], directory: Path, hang_up: str) -> None:
+        super().__init__("history", 2, settings, directory)
+        self._hang_up = hang_up
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-c", COMMAND.format(self._hang_up)]
+
+    def status(self, name: str) -> int:
+        """A set of signals, as the kernel keeps it for the process."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1], 16) for line in lines if line.startswith(f"{name}:"))
+
+
+@pytest.mark.parametrize("hang_up", ["SIG_DFL", "SIG_IGN"])
+def test_a_worker_that_writes_the_history_ends_on_a_hang_up_but_not_under_nohup(
+    stack: Live, tmp_path: Path, hang_up: str
+) -> None:
+    worker = History(stack.settings.environ(), tmp_path, hang_up)
+    with worker:
+        assert worker.status("SigBlk") & 1 == 0
+        worker.send(signal.SIGHUP)
+        if hang_up == "SIG_IGN":
+            assert worker.status("SigIgn") & 1 == 1
+            assert worker.alive
+            worker.send(signal.SIGTERM)
+        wait_for(lambda: not worker.alive, 20, what="the end of the worker")
+        assert worker.exit_code == 0
+        assert "Traceback" not in worker.log.read_text()
+    wait_for(lambda: stack.worker("history").assigned() == stack.settings.partitions, what="the usual worker alone")
