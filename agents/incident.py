@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
+from agents.texts import span_text
+
 EXAMPLES = 5
 """Masked customers that an alert names."""
 REMEMBERED = 3_600_000
@@ -40,6 +42,12 @@ class Alerting:
     wait: int = 10_000
     guidance: Mapping[str, str] = field(default_factory=dict)
     """What technicians should do, by language."""
+
+    def describe(self) -> Mapping[str, object]:
+        """The key `alert` as a file says it, for `checks show`."""
+        by, wait = "region" if self.by_region else "all", span_text(self.wait, "en")
+        guidance = {"guidance": dict(self.guidance)} if self.guidance else {}
+        return {"by": by, "at_least": self.at_least, "wait": wait, **guidance}
 
 
 class Incident(TypedDict):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from agents.evidence import word
 from agents.incident import RANK
 from agents.states import NEVER
-from agents.texts import PLACEHOLDER, fill
+from agents.texts import PLACEHOLDER, fill, span_text
 from agents.verdicts import Rule
 from agents.waiting import Open, Repair
 from schemas.events.anomaly import REPAIR_FAILED, REPAIR_REFUSED, REPAIR_UNANSWERED, REPAIR_WITHOUT_EFFECT
@@ -45,6 +45,10 @@ class Repairing:
     within: int = 300_000
     """After so long without an answer, or after one without effect, it has failed."""
     mode: str = "off"
+
+    def describe(self) -> Mapping[str, object]:
+        """The key `repair` as a file says it, for `checks show`; the `mode` is what YUPAN_REPAIRS says."""
+        return {**asdict(self), "within": span_text(self.within, "en")}
 
 
 class Limits(TypedDict):

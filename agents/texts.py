@@ -33,6 +33,11 @@ def span_text(ms: int, language: str) -> str:
     raise AssertionError("every span is a whole number of milliseconds")
 
 
+def share_text(share: float) -> str:
+    """A part of one as files of checks say it: `99.5 %`."""
+    return f"{100 * share:.10g} %"
+
+
 def short(record: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of `record` whose texts, also those in several languages, are cut."""
     return {name: _cut(value) for name, value in record.items()}

@@ -206,7 +206,7 @@ class Rule(Protocol):
         """What should be held of them instead of this evidence, as far as that can be told."""
 
     def describe(self) -> Mapping[str, object]:
-        """The rule as plain data, for `checks show`."""
+        """The rule as plain data, as a file says it, for `checks show`."""
 
 
 # --- for the kinds

@@ -72,7 +72,7 @@ class WatchRule(Protocol):
         """What the placeholders stand for."""
 
     def describe(self) -> Mapping[str, object]:
-        """The rule as plain data, for `checks show`."""
+        """The rule as plain data, as a file says it, for `checks show`."""
 
 
 class Known:

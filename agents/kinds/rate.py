@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from agents.texts import share_text
 from agents.verdicts import AreaChange, Decision
 from agents.waiting import Open, Rates
 from agents.words import usage_kind, user_causes
@@ -122,7 +123,9 @@ class Rate:
         return {
             "usage": self.usage,
             "per": self.per,
-            **self.bounds._asdict(),
+            "below": share_text(self.bounds.below),
+            "recovered": share_text(self.bounds.recovered),
+            "at_least": self.bounds.at_least,
             "user_causes": list(self.user_causes),
         }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from agents.states import Held
+from agents.texts import span_text
 from agents.verdicts import (
     QUIET,
     Change,
@@ -141,7 +142,7 @@ class Streak:
         return {
             "usage": self.kind,
             "failures": self.failures,
-            "forget_ms": self.forget,
+            "forget": span_text(self.forget, "en"),
             "user_causes": list(self.user_causes),
         }
 

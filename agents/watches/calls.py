@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agents.texts import span_text
 from agents.watch import CALLS, MOST_CALLS, NOTHING, Finding, Known, Span, Words
 from agents.yaml_reader import Section
 
@@ -35,7 +36,7 @@ class Calls:
 
     def describe(self) -> Mapping[str, object]:
         """See `WatchRule.describe`."""
-        return {"at_least": self.at_least, "within_ms": self.within}
+        return {"at_least": self.at_least, "within": span_text(self.within, "en")}
 
 
 SCHEMA = {

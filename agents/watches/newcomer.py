@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from agents.profile import moment
 from agents.states import NEVER
+from agents.texts import span_text
 from agents.watch import CALLS, FACT, NOTHING, Finding, Known, Span, Time, Words
 from agents.yaml_reader import Section
 
@@ -39,7 +40,7 @@ class Newcomer:
 
     def describe(self) -> Mapping[str, object]:
         """See `WatchRule.describe`."""
-        return {"within_ms": self.within}
+        return {"within": span_text(self.within, "en")}
 
 
 SCHEMA = {"within": {"$ref": "#/$defs/span"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agents.states import NEVER
+from agents.texts import span_text
 from agents.watch import NOTHING, Finding, Known, Span, Time, Words
 from agents.words import moment_of_state
 from agents.yaml_reader import Section
@@ -38,7 +39,7 @@ class Soon:
 
     def describe(self) -> Mapping[str, object]:
         """See `WatchRule.describe`."""
-        return {"state": self.state, "within_ms": self.within}
+        return {"state": self.state, "within": span_text(self.within, "en")}
 
 
 def _moment(known: Known, name: str) -> int | None:

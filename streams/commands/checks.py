@@ -286,24 +286,33 @@ def _learned(settings: Settings, check: Check | WatchList) -> dict[str, Any]:
 
 def _beyond(check: Check | WatchList) -> dict[str, Any]:
     """How technicians are told, and what repairs it."""
-    from dataclasses import asdict
-
     from agents.rules import Check
 
     if not isinstance(check, Check):
         return {}
-    return {"alert": asdict(check.alert), "repair": None if check.repair is None else asdict(check.repair)}
+    return {"alert": check.alert.describe(), "repair": None if check.repair is None else check.repair.describe()}
 
 
 def _lines(value: Any, language: str) -> list[str]:
-    """A value for people: texts in their language, lists one a line."""
+    """A value for people, written as in a file: texts in their language, lists one a line."""
     if isinstance(value, dict):
         if language in value:
             return [str(value[language])]
-        return [f"{name} = {', '.join(_lines(held, language))}" for name, held in value.items()]
+        return [line for name, held in value.items() if held is not None for line in _named(name, held, language)]
     if isinstance(value, list):
-        return [" – ".join(map(str, v)) if isinstance(v, list) else str(v) for v in value]
-    return [str(value)]
+        return [" – ".join(map(_scalar, v)) if isinstance(v, list) else _scalar(v) for v in value]
+    return [_scalar(value)]
+
+
+def _named(name: str, value: Any, language: str) -> list[str]:
+    lines = _lines(value, language)
+    if isinstance(value, dict) and language not in value:
+        return [f"{name}:", *(f"  {line}" for line in lines)]
+    return [f"{name}: {', '.join(lines)}"]
+
+
+def _scalar(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:

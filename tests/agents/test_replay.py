@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
+from agents.rules import changes, load_checks
 from schemas.fields import iso
 from streams import cli
 from streams.commands import checks
+from streams.settings import Settings
 from tests.agents.replaying import ANNA, BERT, HOUR, MIN, NOON, Replaying, state
 
 DAY = 24 * 60
@@ -194,8 +198,32 @@ def test_list_and_show_print_every_check(capsys: pytest.CaptureFixture[str]) -> 
     assert shown["mapping"][0] == ["active", "active"]
     assert set(shown["wording"]) == {"zh", "en"}
     assert cli.run(["checks", "show", "activation"]) == 0
-    assert "crm.status" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "\n  crm.status\n" in out
+    assert "\nalert:\n  by: region\n  at_least: 1\n  wait: 10 s\n  guidance: " in out
+    assert "\n  arguments:\n    status: {wanted.hlr.status}\n" in out
+    assert "\n  within: 5 min\n  mode: off\n" in out
+    assert cli.run(["checks", "show", "charging"]) == 0
+    assert "\ntwo_sided:\n  true\n" in capsys.readouterr().out
     assert cli.run(["checks", "show", "nothing"]) == 2
+
+
+def test_who_copies_what_show_prints_into_a_file_gets_the_same_check(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shipped = load_checks()
+    monkeypatch.setattr(checks, "_load", lambda: (Settings(), shipped))
+    for number, one in enumerate(shipped.files.values()):
+        assert cli.run(["checks", "show", one.id, "--json"]) == 0
+        shown = {name: value for name, value in json.loads(capsys.readouterr().out).items() if value is not None}
+        assert shown.pop("file") == str(one.file)
+        if "repair" in shown:
+            assert shown["repair"].pop("mode") == "off"  # a setting says it
+        text = yaml.safe_dump({**shown, "cases": []}, allow_unicode=True)
+        (tmp_path / f"{number}.yaml").write_text(text, "utf-8")
+    copied = load_checks([tmp_path])
+    assert {one.file.parent for one in copied.files.values()} == {tmp_path}
+    assert str(changes(shipped, copied)) == "nothing is different"
 
 
 def test_show_says_when_nothing_is_learned(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
