@@ -16,6 +16,9 @@ from schemas.fields import LONGEST
 
 LANGUAGES = ("zh", "en")
 _SPAN = re.compile(r"(\d{1,15}) ?(ms|s|min|h|d)").fullmatch
+_WIDE = re.compile(r"\s*(?:- +)*([A-Za-z_][\w.]*) *：").match
+"""A key before the colon of a Chinese keyboard, which is none to YAML: what follows is taken for something else."""
+_KEY = re.compile(r"\s*(?:- +)*[\w.]+:(?:\s|$)").match
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%").fullmatch
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PLAIN = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
@@ -33,11 +36,13 @@ class FileError(UsageError):
 
 def load(file: Path) -> Section:
     """The mapping that `file` holds. Raises `FileError`."""
+    text = _text(file)
     try:
-        node = yaml.compose(_text(file), Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise FileError(file, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
+        line = mark.line + 1 if mark else 1
+        raise _wide_before(file, text, line) or FileError(file, line, f"not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise FileError(file, 1, f"not YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
@@ -45,6 +50,20 @@ def load(file: Path) -> Section:
     if node is None:
         raise FileError(file, 1, "is empty")
     return Section(file, Item(file, "", node).must(yaml.MappingNode, "a mapping of keys to values"), "")
+
+
+def _wide_before(file: Path, text: str, line: int) -> FileError | None:
+    """The error to raise when it is a full-width colon, above, that makes `line` no YAML."""
+    for number, told in reversed(list(enumerate(text.splitlines()[:line], 1))):
+        if found := _WIDE(told):
+            return FileError(file, number, f"{found[1]}: {_wide_colon(found[1])}")
+        if number < line and _KEY(told):
+            return None
+    return None
+
+
+def _wide_colon(key: str) -> str:
+    return f"stands before a full-width colon (：); write `{key}:` with the colon of ASCII, and a space"
 
 
 def _text(file: Path) -> str:
@@ -85,7 +104,8 @@ class Item:
     def must(self, kind: type[yaml.Node], wanted: str) -> Any:
         """The node, which has to be of `kind`."""
         if not isinstance(self.node, kind):
-            raise self.fail(f"should be {wanted}")
+            found = _WIDE(str(self.node.value)) if kind is yaml.MappingNode else None
+            raise self.fail(f"{found[1]} {_wide_colon(found[1])}" if found else f"should be {wanted}")
         if isinstance(self.node, yaml.CollectionNode) and self.node.tag not in _TABLES:
             raise self.fail(f"should be {wanted}, without a tag")
         return self.node
@@ -212,6 +232,8 @@ class Section:
         for key, value in node.value:
             name = str(key.value)
             item = Item(file, f"{path}.{name}" if path else name, value)
+            if found := _WIDE(name):
+                raise Item(file, path, key).fail(f"{found[1]} {_wide_colon(found[1])}")
             if name in self._items:
                 raise FileError(file, key.start_mark.line + 1, f"{item.path}: stands here twice")
             item.key_line = key.start_mark.line + 1

@@ -35,6 +35,39 @@ def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
         read_file(file)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        (
+            "within: 10 min",
+            "within：10 min",
+            "13: within: stands before a full-width colon (：); write `within:` with the colon of ASCII, and a space",
+        ),
+        ("id: activation", "id：activation", "2: id: stands before"),
+        ("kind: agree", "kind：agree", "6: kind: stands before"),
+        ("alert:\n", "alert：\n", "34: alert: stands before"),
+        ("cases:\n", "cases：\n", "46: cases: stands before"),
+        ("events:\n", "events：\n", "48: events: stands before"),
+        ("- name: ", "- name：", "47: cases[1]: name stands before"),
+        ("  zh: 激活\n  en: Activation", "  zh：激活\n  en：Activation", "4: title: zh stands before"),
+        ("  zh: 激活\n", "  zh：激活\n", "4: zh: stands before"),
+        ("at: 0 s,", "at：0 s,", "49: cases[1].events[1]: at stands before"),
+    ],
+)
+def test_a_full_width_colon_is_told_where_it_stands(tmp_path: Path, old: str, new: str, wanted: str) -> None:
+    """What YAML says of it is about another line, or nothing."""
+    with pytest.raises(UsageError) as raised:
+        read_file(own(tmp_path, "mine", old, new))
+    assert str(raised.value).startswith(f"{tmp_path}/mine.yaml:{wanted}")
+
+
+def test_a_full_width_colon_in_a_text_is_no_mistake(tmp_path: Path) -> None:
+    read_file(own(tmp_path, "mine", "  zh: 激活\n", "  zh: >-\n    激活\n    note：见说明\n"))
+    broken = own(tmp_path, "mine", "  zh: 激活\n", "  zh: >-\n    note：见说明\n  en: [\n")
+    with pytest.raises(UsageError, match=r":8: not YAML: "):
+        read_file(broken)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_shipped_check_or_watch_list_has_at_least_six_cases_and_all_hold(file: Path) -> None:
     check = read_file(file)
