@@ -26,6 +26,7 @@ from agents.verdicts import (
 from agents.waiting import Wait
 from agents.words import usage_kind, user_causes
 from agents.yaml_reader import Section
+from schemas.errors import UsageError
 from schemas.masking import masked
 
 TOPIC = "yupan.usage.v1"
@@ -164,6 +165,10 @@ def read(section: Section, check: str, within: int) -> Streak:
     failures = section.take("failures").count()
     item = section.take("forget")
     forget = item.span()
+    if within > forget >= section.take("within").span():
+        told = f"{check}={span_text(within, 'en')} is longer than forget, {span_text(forget, 'en')}"
+        where = f"{item.file}:{item.key_line}"
+        raise UsageError(f"YUPAN_DEADLINES: {told} ({where}): what still counts cannot be forgotten")
     if forget < within:
         raise item.fail("should be at least as long as within: what still counts cannot be forgotten")
     return Streak(check, within, kind, failures, forget, user_causes(section.get("user_causes")))

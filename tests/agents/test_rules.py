@@ -161,6 +161,10 @@ def test_a_window_of_a_rate_cannot_be_made_too_short_by_a_setting() -> None:
 
 
 def test_a_deadline_for_no_check_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"^YUPAN_DEADLINES: calls=2 d is longer than forget, 1 d \(.*/calls.yaml:9\): "
+    ):
+        load_checks(deadlines={"calls": 48 * 3_600_000})
     with pytest.raises(UsageError, match=r"YUPAN_DEADLINES: no check 'activaton'; there are activation"):
         load_checks(deadlines={"activaton": 5_000})
 
