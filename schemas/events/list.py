@@ -25,7 +25,8 @@ def is_watch_list(name: str) -> bool:
 
 def _check_list(name: str) -> None:
     if name not in LISTS and not is_watch_list(name):
-        raise RecordError("bad_value", f"{shown(name)} is not one of {', '.join(LISTS)} or watch:NAME")
+        small = " in small letters, digits, '-', '_' and '.'" if name.startswith(WATCH) else ""
+        raise RecordError("bad_value", f"{shown(name)} is not one of {', '.join(LISTS)} or {WATCH}NAME{small}")
 
 
 class ListEntry(TypedDict):

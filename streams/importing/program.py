@@ -16,6 +16,8 @@ from streams.importing.mapping import Mapping
 from streams.importing.row import BUILT_IN, FILE_TIME, Getter, Layout, places_of
 
 STATE = STATE_EVENT.topic
+OWN_NAMES = ("list", "version")
+"""Options of a mapping that `yupan import` takes by their own names; any other is given with --set."""
 
 
 class Made(NamedTuple):
@@ -124,7 +126,8 @@ def _options(mapping: Mapping, given: AnyMapping[str, str]) -> dict[str, str | N
             raise UsageError(f"the mapping {mapping.name} has no option `{masked(name)}`; {has}")
     for option in mapping.options:
         if option.required and option.name not in given:
-            raise UsageError(f"the mapping {mapping.name} needs the option `{option.name}` (--set {option.name}=…)")
+            how = f"--{option.name} …" if option.name in OWN_NAMES else f"--set {option.name}=…"
+            raise UsageError(f"the mapping {mapping.name} needs the option `{option.name}` ({how})")
     options = {name: given.get(name, option.default) for name, option in known.items()}
     for plan in (*mapping.events, *mapping.at_end):
         for field, name in plan.handed.items() if plan.condition is None else ():

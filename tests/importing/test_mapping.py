@@ -221,7 +221,7 @@ def test_an_amount_is_never_nothing(attribute: str) -> None:
 def test_a_missing_option_is_told() -> None:
     header = ["msisdn"]
     around = Surroundings("Asia/Shanghai", "86", NOON, {})
-    with pytest.raises(UsageError, match="the mapping list needs the option `list`"):
+    with pytest.raises(UsageError, match=r"^the mapping list needs the option `list` \(--list …\)$"):
         Program(mappings.load("list"), header, around)
     with pytest.raises(UsageError, match="the mapping call-log has no option `list`; it has none"):
         Program(mappings.load("call-log"), header, replace(around, options={"list": "campus"}))
@@ -232,6 +232,16 @@ def test_a_missing_option_is_told() -> None:
 def shipped(name: str, header: list[str], *rows: list[str], at: int = NOON, **options: str) -> list[Made]:
     program = Program(mappings.load(name), header, Surroundings("Asia/Shanghai", "86", at, options))
     return [made for n, row in enumerate(rows, 1) for made in program.events(n, row)] + program.at_end()
+
+
+def test_how_a_watch_list_is_named_is_told_when_one_is_named_otherwise() -> None:
+    told = (
+        r"^the option `list`: 'watch:Frozen' is not one of .* or watch:NAME in small letters, digits, '-', '_' and '.'$"
+    )
+    with pytest.raises(UsageError, match=told):
+        shipped("watch-list", ["msisdn"], ["13800138000"], list="watch:Frozen")
+    with pytest.raises(UsageError, match=r"^the option `list`: 'friends' is not one of .* or watch:NAME$"):
+        shipped("list", ["msisdn"], ["13800138000"], list="friends")
 
 
 def test_a_list_is_added_then_replaced() -> None:
