@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from agents.yaml_reader import Item
@@ -12,6 +13,7 @@ from schemas.events.usage import USER_CAUSES
 PRODUCT = EACH_PRODUCT
 Form = tuple[str | bool, ...] | str
 """The values that a state takes, or what sort of value."""
+BOOLEAN = (True, False)
 
 
 def state_name(item: Item) -> str:
@@ -57,9 +59,15 @@ def value_for(item: Item, name: str) -> Any:
     if not is_of(form, value):
         known = f"it is a {'text' if form == 'text' else 'number'}"
         if isinstance(form, tuple):
-            known = f"its values are {', '.join(map(str, form))}"
-        raise item.fail(f"{name} never is {value!r}; {known}")
+            quoted = ", without quotes" if form == BOOLEAN and isinstance(value, str) else ""
+            known = f"its values are {', '.join(map(_written, form))}{quoted}"
+        raise item.fail(f"{name} never is {_written(value, repr)}; {known}")
     return value
+
+
+def _written(value: Any, otherwise: Callable[[Any], str] = str) -> str:
+    """A value as a file has it: Python writes `true` otherwise."""
+    return str(value).lower() if isinstance(value, bool) else otherwise(value)
 
 
 def is_of(form: Form | None, value: Any) -> bool:
@@ -94,7 +102,7 @@ def form_of(name: str) -> Form | None:
     system, _, attribute = name.partition(".")
     words = WORDS.get(system, {})
     form = words.get(attribute.removesuffix("PRODUCT") if name.endswith(PRODUCT) else attribute)
-    return (True, False) if form == "boolean" else form
+    return BOOLEAN if form == "boolean" else form
 
 
 def _of_form(item: Item, form: str, wanted: str) -> str:

@@ -296,9 +296,18 @@ def _parsed(found: Mapping[str, tuple[Any, str]]) -> dict[str, Any]:
         try:
             values[name] = form.parse(value)
         except (ValueError, KeyError, TypeError):
-            shown = without_password(str(value))
+            shown = without_password(_as_text(value))
             raise UsageError(f"YUPAN_{name.upper()} (in {where}): {shown!r} is not {form.wanted}") from None
     return values
+
+
+def _as_text(value: Any) -> str:
+    """A value of `yupan.toml` as the environment would have it, lists and pairs, too."""
+    if isinstance(value, dict):
+        return ",".join(f"{key}={_as_text(held)}" for key, held in value.items())
+    if isinstance(value, list):
+        return ",".join(map(_as_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _written(name: str, value: Any) -> str:

@@ -30,6 +30,8 @@ BEYOND = {
     "case-value-too-large",
     "rate-too-short",
     "within-too-long",
+    "boolean-in-quotes",
+    "follow-boolean-for-a-text",
     "follow-impossible-value",
     "follow-itself",
     "follow-unknown-attribute",

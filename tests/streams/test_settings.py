@@ -123,6 +123,13 @@ def test_a_command_elsewhere_is_told_where_the_file_is(tmp_path: Path, monkeypat
     [
         ('KAFKAS = "b:1"', r"^YUPAN_KAFKAS \(in .*yupan.toml\): no such setting"),
         ('PARTITIONS = "many"', r"^YUPAN_PARTITIONS \(in .*yupan.toml\): 'many' is not a whole number"),
+        (
+            'repairs = {activation = "onn"}',
+            r"^YUPAN_REPAIRS \(in .*yupan.toml\): 'activation=onn' is not CHECK=MODE pairs",
+        ),
+        ("repairs = {activation = true}", r": 'activation=true' is not CHECK=MODE pairs"),
+        ('segments = ["NEW", "OLD"]', r"^YUPAN_SEGMENTS \(in .*yupan.toml\): 'NEW,OLD' is not some of"),
+        ('kafka_config = {"sasl.password" = "s3", "x " = "1", x = "2"}', r": 'sasl.password=\*\*\*,x =1,x=2' is not "),
         ('kafka = "a:1"\nKAFKA = "b:1"', r"^YUPAN_KAFKA \(in .*yupan.toml\): is there twice, the second time as KAFKA"),
         ("KAFKA", r"^.*yupan.toml: "),
     ],
