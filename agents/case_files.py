@@ -18,8 +18,8 @@ from schemas.events.customer import KNOWN as FACTS
 from schemas.events.list import WATCH
 from schemas.events.usage import KINDS as USAGE_KINDS
 
-STATUSES = ("OPEN", "ACKNOWLEDGED", "REPAIRING", "RESOLVED", "WITHDRAWN")
-"""What becomes of an anomaly."""
+STATUSES = ("OPEN", "RESOLVED", "WITHDRAWN")
+"""What becomes of an anomaly in a case: no person acknowledges it there, and nothing repairs it."""
 ACTIONS = ("opened", "changed", "withdrawn")
 """What becomes of a reminder."""
 START = 1_767_225_600_000

@@ -32,9 +32,12 @@ def differences(check: Check | WatchList) -> list[str]:
 
 
 def replay_case(check: Check | WatchList, case: Case) -> list[Line]:
-    """The changes of status, or of reminders, that `check` alone decides on the events of a case, as if it were on."""
+    """The changes of status, or of reminders, that `check` alone decides on the events of a case, as if it were on.
+
+    Nothing is repaired, whatever YUPAN_REPAIRS says: what a case expects stands in the file, and that does not.
+    """
     is_watch, check = isinstance(check, WatchList), replace(check, mode=ON)
-    replay = Replay(Checks([], [check]) if isinstance(check, WatchList) else Checks([check]))
+    replay = Replay(Checks([], [check]) if isinstance(check, WatchList) else Checks([replace(check, repair=None)]))
     lines: list[Line] = []
     for number, step in enumerate(case.steps):
         record = step.event()

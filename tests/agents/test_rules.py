@@ -76,6 +76,15 @@ def test_a_shipped_check_or_watch_list_has_at_least_six_cases_and_all_hold(file:
     assert not differences(check)
 
 
+@pytest.mark.parametrize("mode", ["dry_run", "on"])
+def test_cases_hold_however_checks_are_repaired(mode: str) -> None:
+    """Else nobody who has repairs could run `yupan checks test` before SIGHUP."""
+    able = [one.id for one in load_checks().by_id.values() if one.repair is not None]
+    found = load_checks(repairs=dict.fromkeys(able, mode)).by_id
+    assert able
+    assert [line for name in able for line in differences(found[name])] == []
+
+
 def test_a_changed_rule_makes_its_cases_fail_with_a_readable_difference(tmp_path: Path) -> None:
     text = (SHIPPED / "activation.yaml").read_text("utf-8").replace("within: 10 min", "within: 8 min", 1)
     (tmp_path / "activation.yaml").write_text(text, "utf-8")
