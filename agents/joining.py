@@ -77,13 +77,13 @@ def belonging(
     if wait is None or wait["open"] is None or shadow.is_silent(wait["open"]):
         return outcome
     anomaly: Open = {**wait["open"]}
-    opens = before is None or before["open"] is None
-    if before is None or opens or before["since"] != wait["since"]:
+    begun = None if before is None or before["open"] is None else before["since"]
+    if begun != wait["since"]:
         anomaly.pop("cutover", None)
         window = works and collecting(works["windows"], rule.watches, wait["region"], wait["since"])
         if window:
             anomaly["cutover"] = window
-    if opens and not check.alert.by_region:
+    if begun is None and not check.alert.by_region:
         anomaly["everywhere"] = True
     wait = {**wait, "open": anomaly}
     joins = entered(group_of(before), group_of(wait))

@@ -38,6 +38,11 @@ def share_text(share: float) -> str:
     return f"{100 * share:.10g} %"
 
 
+def written(value: Any) -> str:
+    """A single value as files have it, rather than Python: `true`, `5`, `active`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def short(record: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of `record` whose texts, also those in several languages, are cut."""
     return {name: _cut(value) for name, value in record.items()}

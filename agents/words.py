@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from agents.texts import written
 from agents.yaml_reader import Item
 from schemas.events.state import EACH_PRODUCT, OCCURRENCES, WORDS
 from schemas.events.usage import KINDS as USAGE_KINDS
@@ -60,14 +60,10 @@ def value_for(item: Item, name: str) -> Any:
         known = f"it is a {'text' if form == 'text' else 'number'}"
         if isinstance(form, tuple):
             quoted = ", without quotes" if form == BOOLEAN and isinstance(value, str) else ""
-            known = f"its values are {', '.join(map(_written, form))}{quoted}"
-        raise item.fail(f"{name} never is {_written(value, repr)}; {known}")
+            known = f"its values are {', '.join(map(written, form))}{quoted}"
+        said = repr(value) if isinstance(value, str) else written(value)
+        raise item.fail(f"{name} never is {said}; {known}")
     return value
-
-
-def _written(value: Any, otherwise: Callable[[Any], str] = str) -> str:
-    """A value as a file has it: Python writes `true` otherwise."""
-    return str(value).lower() if isinstance(value, bool) else otherwise(value)
 
 
 def is_of(form: Form | None, value: Any) -> bool:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agents.repair import MODES
+from agents.texts import written
 from schemas.errors import UsageError
 from schemas.fields import LONGEST, NATIONAL
 
@@ -307,7 +308,7 @@ def _as_text(value: Any) -> str:
         return ",".join(f"{key}={_as_text(held)}" for key, held in value.items())
     if isinstance(value, list):
         return ",".join(map(_as_text, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return written(value)
 
 
 def _written(name: str, value: Any) -> str:

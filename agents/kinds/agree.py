@@ -90,8 +90,12 @@ class Agree:
             stem = watched.removesuffix("PRODUCT")
             if stem != watched and name.startswith(stem) and name != stem:
                 product = name[len(stem) :]
-                return product if not self.products or product in self.products else None
+                return product if self._is_named(product) else None
         return None
+
+    def _is_named(self, product: str) -> bool:
+        """Whether the check is about this product: of all where its file names none."""
+        return not self.products or product in self.products
 
     def names(self, subject: str) -> tuple[str, ...]:
         """What is watched of `subject`, the reference first."""
@@ -111,7 +115,7 @@ class Agree:
 
     def fall_due(self, due: Due, wait: Wait) -> Outcome:
         """The deadline has passed."""
-        if due.subject and self.products and due.subject not in self.products:
+        if due.subject and not self._is_named(due.subject):
             return QUIET[Verdict.NOT_APPLICABLE]  # the check's file has named it before
         names = self.names(due.subject)
         verdict = self._compare(names, due.states)

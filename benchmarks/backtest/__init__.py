@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka.admin import AdminClient
 
@@ -28,6 +29,7 @@ from benchmarks.slice.verdict import settle
 from sinks.groups import Groups
 from sinks.groups import Place as Partition
 
+K = TypeVar("K", str, Partition)
 CHECK = "activation"
 HOUR_MS = 3_600_000
 CUSTOMERS_SHARE = 10
@@ -86,7 +88,10 @@ def standing(bootstrap: str) -> Standing:
 
 def traces(before: Standing, after: Standing) -> list[str]:
     """What has changed, by name."""
-    partitions = sorted(before.ends.keys() | after.ends.keys())
-    moved = [f"{topic}/{n}" for topic, n in partitions if before.ends.get((topic, n)) != after.ends.get((topic, n))]
-    names = sorted(before.committed.keys() | after.committed.keys())
-    return moved + [f"group {name}" for name in names if before.committed.get(name) != after.committed.get(name)]
+    ends = [f"{topic}/{number}" for topic, number in _changed(before.ends, after.ends)]
+    return ends + [f"group {name}" for name in _changed(before.committed, after.committed)]
+
+
+def _changed(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K]:
+    """The keys that have come, gone, or another value."""
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))

@@ -295,13 +295,15 @@ def _beyond(check: Check | WatchList) -> dict[str, Any]:
 
 def _lines(value: Any, language: str) -> list[str]:
     """A value for people, written as in a file: texts in their language, lists one a line."""
+    from agents.texts import written
+
     if isinstance(value, dict):
         if language in value:
             return [str(value[language])]
         return [line for name, held in value.items() if held is not None for line in _named(name, held, language)]
     if isinstance(value, list):
-        return [" – ".join(map(_scalar, v)) if isinstance(v, list) else _scalar(v) for v in value]
-    return [_scalar(value)]
+        return [" – ".join(map(written, v)) if isinstance(v, list) else written(v) for v in value]
+    return [written(value)]
 
 
 def _named(name: str, value: Any, language: str) -> list[str]:
@@ -309,10 +311,6 @@ def _named(name: str, value: Any, language: str) -> list[str]:
     if isinstance(value, dict) and language not in value:
         return [f"{name}:", *(f"  {line}" for line in lines)]
     return [f"{name}: {', '.join(lines)}"]
-
-
-def _scalar(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _printed(line: dict[str, Any], as_json: bool, language: str) -> str:

@@ -15,7 +15,6 @@ NOBODY = frozenset({"", "0"})
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", re.ASCII).fullmatch
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?", re.ASCII).fullmatch
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII).fullmatch
-_NO_NUMBER = "no number: 11 to 15 digits with country code, or a national number"
 _SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2}", re.ASCII).fullmatch
 SYNTHETIC = "999"
 """What the stand-ins for other identifiers begin with: no country has this code."""
@@ -53,7 +52,7 @@ def msisdn(text: str, country_code: str) -> str:
     """A number with country code. Raises `RecordError(bad_msisdn)`, whose text does not show it."""
     found = international(text, country_code)
     if not is_msisdn(found, country_code):
-        raise RecordError("bad_msisdn", _NO_NUMBER)
+        raise RecordError("bad_msisdn", "no number: 11 to 15 digits with country code, or a national number")
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from agents.texts import written
 from streams.importing.marked import Node
 from streams.importing.row import Getter, Layout, Maker, Names, Row, Test
 
@@ -88,4 +89,4 @@ def _line(name: str, node: Node, names: Names) -> TestMaker:
 
 
 def _word(value: object) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return "" if value is None else written(value)

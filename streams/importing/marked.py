@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from agents.texts import written
 from schemas.errors import UsageError
 
 Scalar = str | int | float | bool | None
@@ -78,7 +79,7 @@ class Node:
         value = self.scalar(what)
         if value is None or value == "":
             self.fail(f"{what} is empty")
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return written(value)
 
 
 class _Loader(yaml.SafeLoader):

@@ -75,7 +75,7 @@ class Day:
 
     def __init__(self, seed: int) -> None:
         self.rng = Random(seed)
-        self.world = World(*(replace(check(name)) for name in CHECKS))
+        self.world = World(*map(check, CHECKS))
         self.minute = 0.0
 
     def live(self) -> None:
